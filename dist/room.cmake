@@ -1,0 +1,1 @@
+tandem_room(dist tandem_runtime)

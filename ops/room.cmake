@@ -1,0 +1,1 @@
+tandem_room(ops tandem_quant)

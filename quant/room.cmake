@@ -1,0 +1,1 @@
+tandem_room(quant tandem_runtime)

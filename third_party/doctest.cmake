@@ -1,0 +1,3 @@
+if(TANDEM_TESTS)
+    find_package(doctest REQUIRED)
+endif()

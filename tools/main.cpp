@@ -1,0 +1,6 @@
+#include <cstdio>
+
+int main() {
+    std::fprintf(stderr, "tandem: no command yet\n");
+    return 2;
+}
