@@ -1,6 +1,5 @@
 # Every command is a file here; main.cpp dispatches. The library is what tests call.
 tandem_room(tools tandem_models tandem_dist)
-set_source_files_properties(tools/main.cpp PROPERTIES HEADER_FILE_ONLY ON)
 add_executable(tandem tools/main.cpp)
 target_link_libraries(tandem PRIVATE tandem_tools)
 set_target_properties(tandem PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
