@@ -6,7 +6,8 @@
 
 namespace tandem {
 
-std::size_t gradient_arena_bytes(const std::vector<std::size_t>& unit_bytes, const std::vector<std::vector<int>>& schedules) {
+std::size_t gradient_arena_bytes(const std::vector<std::size_t>& unit_bytes,
+                                 const std::vector<std::vector<int>>& schedules) {
     std::size_t most = *std::max_element(unit_bytes.begin(), unit_bytes.end());
     for (const std::vector<int>& schedule : schedules) {
         std::size_t before = 0;

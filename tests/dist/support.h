@@ -27,7 +27,8 @@ inline Model random_model(unsigned seed) {
     int count = 2 + below(6);
     for (int u = 0; u < count; u++) {
         UnitLayout layout{fmt::format("unit{}", u), 0, 0};
-        if (below(6)) layout.frozen_bytes = unit_alignment * std::size_t(1 + below(u == 0 ? 40 : 9)) - std::size_t(below(3));
+        if (below(6))
+            layout.frozen_bytes = unit_alignment * std::size_t(1 + below(u == 0 ? 40 : 9)) - std::size_t(below(3));
         if (below(4)) layout.trainable_elements = 1 + below(2000);
         std::vector<std::byte>& f = m.frozen.emplace_back(layout.frozen_bytes);
         for (std::byte& b : f) b = std::byte(random());
@@ -41,7 +42,8 @@ inline Model random_model(unsigned seed) {
             for (int u = 0; u < count; u++) schedule.push_back(u);
             for (int u = count; u-- > 0;) schedule.push_back(u);
         } else {
-            for (int i = 0, n = 1 + below(12); i < n; i++) schedule.push_back(below(4) || i == 0 ? below(count) : schedule.back());
+            for (int i = 0, n = 1 + below(12); i < n; i++)
+                schedule.push_back(below(4) || i == 0 ? below(count) : schedule.back());
         }
     }
     return m;
@@ -77,21 +79,25 @@ inline double at(DType t, const std::byte* data, std::int64_t i) {
 // Gradients that differ by unit and element; `share` of the whole is this rank's.
 template <class T> void add_gradient(std::span<std::byte> buffer, int unit, int step, double share) {
     T* g = reinterpret_cast<T*>(buffer.data());
-    for (std::size_t i = 0; i < buffer.size() / sizeof(T); i++) g[i] += T(share * double((unit + 3 * step + int(i)) % 17 - 8));
+    for (std::size_t i = 0; i < buffer.size() / sizeof(T); i++)
+        g[i] += T(share * double((unit + 3 * step + int(i)) % 17 - 8));
 }
 
 inline void use(Rank& rank, LayerStore& store, int unit, int step, bool backward, Seen& seen) {
     Context& ctx = rank.context();
     Lease lease = store.acquire(unit, ctx.compute());
     ctx.compute().enqueue("use", [&] {
-        for (std::span<const std::byte> s : {lease.frozen(), lease.trainable()}) seen.leased.insert(seen.leased.end(), s.begin(), s.end());
+        for (std::span<const std::byte> s : {lease.frozen(), lease.trainable()})
+            seen.leased.insert(seen.leased.end(), s.begin(), s.end());
     });
     if (!backward || store.units()[std::size_t(unit)].trainable_elements == 0) return;
     GradLease gradients = store.gradients(unit, ctx.compute());
     ctx.compute().enqueue("gradient", [&] {
         double share = 1.0 / ctx.world_size();
-        if (ctx.gradient_type() == DType::f64) add_gradient<double>(gradients.bytes(), unit, step, share);
-        else add_gradient<float>(gradients.bytes(), unit, step, share);
+        if (ctx.gradient_type() == DType::f64)
+            add_gradient<double>(gradients.bytes(), unit, step, share);
+        else
+            add_gradient<float>(gradients.bytes(), unit, step, share);
     });
     std::move(gradients).reduce();
 }
@@ -108,12 +114,14 @@ inline void optimize(Rank& rank, LayerStore& store) {
     Context& ctx = rank.context();
     for (int u = 0; u < int(store.units().size()); u++) {
         TrainableRange r = store.trainable(u, ctx.compute());
-        ctx.compute().enqueue("optimizer", [&] { ctx.gradient_type() == DType::f64 ? descend<double>(r) : descend<float>(r); });
+        ctx.compute().enqueue("optimizer",
+                              [&] { ctx.gradient_type() == DType::f64 ? descend<double>(r) : descend<float>(r); });
     }
     store.updated(ctx.compute());
 }
 
-// Two steps over all schedules; the next schedule is announced before the optimizer runs, so that prefetching crosses it.
+// Two steps over all schedules; the next schedule is announced before the optimizer runs, so that prefetching crosses
+// it.
 inline Seen run_program(Rank& rank, LayerStore& store, const Model& m) {
     Seen seen;
     for (int step = 0; step < 2; step++) {
@@ -122,7 +130,8 @@ inline Seen run_program(Rank& rank, LayerStore& store, const Model& m) {
         for (std::size_t s = 0; s < m.schedules.size(); s++) {
             if (s > 0) store.schedule(m.schedules[s]);
             const std::vector<int>& order = m.schedules[s];
-            for (std::size_t i = 0; i < order.size(); i++) use(rank, store, order[i], step, i >= order.size() / 2, seen);
+            for (std::size_t i = 0; i < order.size(); i++)
+                use(rank, store, order[i], step, i >= order.size() / 2, seen);
         }
     }
     return seen;
