@@ -24,8 +24,8 @@ struct LaunchOptions {
 int threads_of(const LaunchOptions& options, int rank);
 
 // Calls `body` on every rank. The first exception of a rank ends them all: every wait wakes and throws Aborted. All
-// ranks are joined and all streams drained before any memory goes; then that exception is thrown on, as "rank 1: …" and
-// of the same type where it is an Error.
+// ranks are joined and all streams drained before any memory goes; then that exception is thrown on as "rank 1: …", of
+// the same type where it is an Error.
 void launch(const LaunchOptions& options, const std::function<void(Rank&)>& body);
 
 // One rank on the plan device, of the same shape as `launch` would make it: what runs there asks for the same memory in

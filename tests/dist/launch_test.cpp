@@ -75,7 +75,7 @@ void run_faulty(const Model& m, Where where, int culprit, const StoreOptions& st
 template <class E> void check_ends(const std::function<void()>& run, const char* message) {
     auto begin = Clock::now();
     CHECK_THROWS_WITH_AS(run(), doctest::Contains(message), E);
-    CHECK(Clock::now() - begin < std::chrono::seconds(1));
+    CHECK(Clock::now() - begin < std::chrono::seconds(5));  // some 50 ms where nothing else runs; no hang
 }
 
 }  // namespace

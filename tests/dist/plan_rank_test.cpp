@@ -19,7 +19,8 @@ void program(Rank& rank, const Model& m, const StoreOptions& options) {
                 store.gradients(unit, rank.context().compute()).reduce();
             }
         }
-        optimize(rank, store);
+        User user(rank, false);
+        optimize(rank, store, user);
     }
 }
 
