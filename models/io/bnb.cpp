@@ -21,7 +21,8 @@ const TensorInfo* find_state(const CheckpointFiles& files, const std::string& we
     const TensorInfo* nf4 = files.find(weight + ".quant_state.bitsandbytes__nf4");
     const TensorInfo* fp4 = files.find(weight + ".quant_state.bitsandbytes__fp4");
     if (nf4 && fp4)
-        throw InputError(fmt::format("[bnb] {}: '{}' has both an nf4 and an fp4 quant_state", files.path().string(), weight));
+        throw InputError(
+            fmt::format("[bnb] {}: '{}' has both an nf4 and an fp4 quant_state", files.path().string(), weight));
     return nf4 ? nf4 : fp4;
 }
 
@@ -47,7 +48,8 @@ DType read_dtype(const JsonFields& f, const char* key) {
 void read_nested(const JsonFields& f, BnbWeight& w) {
     w.spec.nested_block = block_size(f, "nested_blocksize");
     if (w.spec.nested_block != QuantSpec{}.nested_block)
-        f.fail("nested_blocksize", fmt::format("is {}; supported is {}", w.spec.nested_block, QuantSpec{}.nested_block));
+        f.fail("nested_blocksize",
+               fmt::format("is {}; supported is {}", w.spec.nested_block, QuantSpec{}.nested_block));
     if (read_dtype(f, "nested_dtype") != DType::f32) f.fail("nested_dtype", "must be float32");
     double offset = f.required("nested_offset", f.number("nested_offset"));
     if (std::abs(offset) > std::numeric_limits<float>::max()) f.fail("nested_offset", "is too large");
@@ -61,7 +63,8 @@ BnbWeight read_state(const CheckpointFiles& files, const TensorInfo& state) {
     JsonFields f(json, where(files, state));
     BnbWeight w;
     std::string type = f.required("quant_type", f.text("quant_type"));
-    if (!state.name.ends_with("__" + type)) f.fail("quant_type", fmt::format("is '{}', against the tensor's name", type));
+    if (!state.name.ends_with("__" + type))
+        f.fail("quant_type", fmt::format("is '{}', against the tensor's name", type));
     w.spec.format = type == "nf4" ? WeightFormat::nf4 : WeightFormat::fp4;
     w.spec.block = block_size(f, "blocksize");
     w.dtype = read_dtype(f, "dtype");
@@ -79,9 +82,11 @@ std::span<const std::byte> part(const CheckpointFiles& files, const std::string&
                                 std::int64_t bytes) {
     const TensorInfo& tensor = files.get(name);
     if (dtype && tensor.dtype != *dtype)
-        throw InputError(fmt::format("[bnb] {} is {}, expected {}", where(files, tensor), name_of(tensor.dtype), name_of(*dtype)));
+        throw InputError(
+            fmt::format("[bnb] {} is {}, expected {}", where(files, tensor), name_of(tensor.dtype), name_of(*dtype)));
     if (tensor.bytes != std::size_t(bytes))
-        throw InputError(fmt::format("[bnb] {} holds {} bytes, its quant_state asks for {}", where(files, tensor), tensor.bytes, bytes));
+        throw InputError(fmt::format("[bnb] {} holds {} bytes, its quant_state asks for {}", where(files, tensor),
+                                     tensor.bytes, bytes));
     return files.bytes(tensor);
 }
 
@@ -108,7 +113,8 @@ std::optional<BnbWeight> find_bnb_weight(const CheckpointFiles& files, const std
 void copy_bnb_weight(const BnbWeight& w, std::span<std::byte> to) {
     QuantLayout layout = quant_layout(w.spec, w.rows * w.cols);
     if (to.size() != layout.bytes)
-        throw Error(fmt::format("[bnb] expected {} bytes for a weight [{}, {}], got {}", layout.bytes, w.rows, w.cols, to.size()));
+        throw Error(fmt::format("[bnb] expected {} bytes for a weight [{}, {}], got {}", layout.bytes, w.rows, w.cols,
+                                to.size()));
     std::ranges::fill(to, std::byte{0});
     auto put = [&](const void* at, std::span<const std::byte> from) {
         std::ranges::copy(from, to.begin() + (static_cast<const std::byte*>(at) - to.data()));

@@ -24,8 +24,8 @@ struct BnbWeight {
     float offset = 0;                          // mean of the absmax
 };
 
-// `weight` is the tensor's name, "….q_proj.weight". Empty where it has no quant_state, which is what tells that a weight is
-// quantized (never its dtype). An InputError names the part that is missing or has a wrong size.
+// `weight` is the tensor's name, "….q_proj.weight". Empty where it has no quant_state, which is what tells that a
+// weight is quantized (never its dtype). An InputError names the part that is missing or has a wrong size.
 std::optional<BnbWeight> find_bnb_weight(const CheckpointFiles& files, const std::string& weight);
 
 // Into the layout of quant_layout(spec, rows * cols); `to` has its size, bytes between the parts become zero.

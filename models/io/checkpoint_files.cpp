@@ -28,7 +28,8 @@ Index read_index(const fs::path& path) {
         std::string file = weights.required(name, weights.text(name));
         if (!file.ends_with(".safetensors") || file.find('/') != file.npos)
             weights.fail(name, fmt::format("must be a safetensors file beside the index, got '{}'", file));
-        if (auto [shard, fresh] = index.shards.try_emplace(file); fresh) shard->second = fs::exists(path.parent_path() / file);
+        if (auto [shard, fresh] = index.shards.try_emplace(file); fresh)
+            shard->second = fs::exists(path.parent_path() / file);
         index.weight_map[name] = file;
     }
     if (index.shards.empty()) fields.fail("weight_map", "names no shard");

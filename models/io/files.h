@@ -34,8 +34,8 @@ void write_file(const std::filesystem::path& path, const std::string& text);  //
 void sync_folder(const std::filesystem::path& folder);
 void make_empty_folder(const std::filesystem::path& folder);  // and its parents; what was in it is removed
 
-// Gives the folder `fresh`, whose files are on disk already, the name `target`. An older `target` goes in the same moment
-// where the file system can exchange names; elsewhere it is moved to `target`.old first, so it is never lost.
+// Gives the folder `fresh`, whose files are on disk already, the name `target`. An older `target` goes in the same
+// moment where the file system can exchange names; elsewhere it is moved to `target`.old first, so it is never lost.
 void replace_folder(const std::filesystem::path& fresh, const std::filesystem::path& target);
 
 }  // namespace tandem

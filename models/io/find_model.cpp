@@ -61,7 +61,8 @@ std::string repository_name(const std::string& hub_id) {
 }
 
 bool is_hub_id(const std::string& model) {
-    return std::ranges::count(model, '/') == 1 && !model.starts_with('.') && !model.starts_with('/') && !model.ends_with('/');
+    return std::ranges::count(model, '/') == 1 && !model.starts_with('.') && !model.starts_with('/') &&
+           !model.ends_with('/');
 }
 
 [[noreturn]] void not_found(const std::string& model, const std::string& hub_id, const std::vector<fs::path>& places) {
@@ -74,8 +75,10 @@ bool is_hub_id(const std::string& model) {
 [[noreturn]] void unknown(const std::string& model) {
     std::string names;
     for (const ModelAlias& a : model_aliases()) names += (names.empty() ? "" : ", ") + a.name;
-    throw InputError(fmt::format("[model] {} is no folder with config.json, no safetensors file, no hub id and no known name; "
-                                 "known are {}", model, names));
+    throw InputError(
+        fmt::format("[model] {} is no folder with config.json, no safetensors file, no hub id and no known name; "
+                    "known are {}",
+                    model, names));
 }
 
 std::optional<ModelFiles> at_path(const std::string& model) {

@@ -23,9 +23,9 @@ struct ModelFiles {
     std::filesystem::path weights;  // what CheckpointFiles::open takes: the folder, or one file in it
 };
 
-// `model` is a folder with config.json, a safetensors file in such a folder, an alias, or a hub id `org/name`. An alias is
-// looked up in $TANDEM_MODELS/<alias>, then, as a hub id is, in the Hugging Face cache. Not found: an InputError lists the
-// places and the command that downloads it.
+// `model` is a folder with config.json, a safetensors file in such a folder, an alias, or a hub id `org/name`. An alias
+// is looked up in $TANDEM_MODELS/<alias>, then, as a hub id is, in the Hugging Face cache. Not found: an InputError
+// lists the places and the command that downloads it.
 ModelFiles find_model(const std::string& model);
 
 }  // namespace tandem

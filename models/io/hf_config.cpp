@@ -25,7 +25,9 @@ Family read_family(const JsonFields& f) {
     f.fail("model_type", fmt::format("is '{}'; supported are llama, mistral, qwen2", type));
 }
 
-int size(const JsonFields& f, std::string_view key) { return int(f.required(key, f.integer(key, JsonFields::positive))); }
+int size(const JsonFields& f, std::string_view key) {
+    return int(f.required(key, f.integer(key, JsonFields::positive)));
+}
 
 void read_sizes(const JsonFields& f, LlamaConfig& c) {
     c.hidden = size(f, "hidden_size");
@@ -53,7 +55,8 @@ void read_switches(const JsonFields& f, Family family, LlamaConfig& c) {
     std::string act = f.text("hidden_act").value_or("silu");
     if (act != "silu") f.fail("hidden_act", fmt::format("is '{}'; supported is silu", act));
     double rms_eps = f.positive_number("rms_norm_eps").value_or(1e-6);
-    if (rms_eps < 1e-30 || rms_eps >= 1) f.fail("rms_norm_eps", fmt::format("must be from 1e-30 to 1, got {}", rms_eps));
+    if (rms_eps < 1e-30 || rms_eps >= 1)
+        f.fail("rms_norm_eps", fmt::format("must be from 1e-30 to 1, got {}", rms_eps));
     c.rms_eps = float(rms_eps);
     c.tied = f.boolean("tie_word_embeddings").value_or(false);
     // Llama has either as an option; Qwen2 always biases q, k and v; Mistral none. Theirs are no keys of the file.
@@ -80,7 +83,8 @@ std::optional<std::int64_t> read_window(const JsonFields& f, Family family, int 
 
 std::vector<int> token_ids(const JsonFields& f, std::string_view key, int vocab) {
     std::vector<int> ids;
-    for (std::int64_t id : f.integers(key, {0, vocab - 1}).value_or(std::vector<std::int64_t>{})) ids.push_back(int(id));
+    for (std::int64_t id : f.integers(key, {0, vocab - 1}).value_or(std::vector<std::int64_t>{}))
+        ids.push_back(int(id));
     return ids;
 }
 

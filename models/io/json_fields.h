@@ -1,5 +1,5 @@
-// Fields of a JSON file as the program needs them. Whatever is missing, of another type or out of range is an InputError
-// that names the file and the key. JSON null counts as absent, as it does in Hugging Face configurations.
+// Fields of a JSON file as the program needs them. Whatever is missing, of another type or out of range is an
+// InputError that names the file and the key. JSON null counts as absent, as it does in Hugging Face configurations.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -33,8 +33,9 @@ class JsonFields {
     std::optional<bool> boolean(std::string_view key) const;
     std::optional<std::string> text(std::string_view key) const;
     std::optional<JsonFields> object(std::string_view key) const;
-    std::optional<std::vector<std::int64_t>> integers(std::string_view key, IntegerRange range) const;  // or a single one
-    std::optional<std::vector<std::string>> texts(std::string_view key) const;                          // or a single one
+    // A list, or a single value as a list of one.
+    std::optional<std::vector<std::int64_t>> integers(std::string_view key, IntegerRange range) const;
+    std::optional<std::vector<std::string>> texts(std::string_view key) const;
 
     bool present(std::string_view key) const;   // also where it is null
     bool is_set(std::string_view key) const;    // not absent, null, false, or an empty string, list or object

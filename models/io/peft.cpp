@@ -15,9 +15,12 @@ namespace {
 constexpr const char* config_name = "adapter_config.json";
 constexpr const char* weights_name = "adapter_model.safetensors";
 constexpr std::string_view prefix = "base_model.model.";
-constexpr std::string_view part_a = ".lora_A.weight", part_b = ".lora_B.weight", part_magnitude = ".lora_magnitude_vector";
+constexpr std::string_view part_a = ".lora_A.weight", part_b = ".lora_B.weight";
+constexpr std::string_view part_magnitude = ".lora_magnitude_vector";
 
-std::string tensor_name(std::string_view module, std::string_view part) { return fmt::format("{}{}{}", prefix, module, part); }
+std::string tensor_name(std::string_view module, std::string_view part) {
+    return fmt::format("{}{}{}", prefix, module, part);
+}
 
 bool matches(std::string_view path, std::string_view target) {
     return path == target || (path.ends_with(target) && path[path.size() - target.size() - 1] == '.');
@@ -27,7 +30,8 @@ bool matches(std::string_view path, std::string_view target) {
 
 Adapter Adapter::open(const fs::path& folder) {
     if (!fs::exists(folder / weights_name) && fs::exists(folder / "adapter_model.bin"))
-        throw InputError(fmt::format("[adapter] {} has adapter_model.bin; save it as safetensors first", folder.string()));
+        throw InputError(
+            fmt::format("[adapter] {} has adapter_model.bin; save it as safetensors first", folder.string()));
     Adapter adapter(read_adapter_config(folder / config_name), SafetensorsFile::open(folder / weights_name));
     adapter.find_modules();
     adapter.match_targets();
@@ -42,8 +46,8 @@ void Adapter::find_modules() {
             if (name.starts_with(prefix) && name.ends_with(part) && name.size() > prefix.size() + part.size())
                 module = name.substr(prefix.size(), name.size() - prefix.size() - part.size());
         if (module.empty() || (!config_.dora && name.ends_with(part_magnitude)))
-            throw InputError(fmt::format("[adapter] {}: tensor '{}' is no part of {} adapter", file_.path().string(), name,
-                                         config_.dora ? "a DoRA" : "a LoRA"));
+            throw InputError(fmt::format("[adapter] {}: tensor '{}' is no part of {} adapter", file_.path().string(),
+                                         name, config_.dora ? "a DoRA" : "a LoRA"));
         paths.emplace(module);
     }
     for (const std::string& path : paths) modules_.push_back(checked_module(path));
@@ -56,14 +60,15 @@ AdapterModule Adapter::checked_module(const std::string& path) const {
         std::string name = tensor_name(path, suffix);
         const TensorInfo* t = file_.find(name);
         if (!t) throw InputError(fmt::format("[adapter] {} lacks tensor '{}'", file_.path().string(), name));
-        bool is_float = t->dtype == DType::f32 || t->dtype == DType::bf16 || t->dtype == DType::f16 || t->dtype == DType::f64;
-        if (!is_float) throw InputError(fmt::format("[adapter] {}: tensor '{}' is {}, expected a float type",
-                                                    file_.path().string(), name, tandem::name_of(t->dtype)));
+        if (t->dtype != DType::f32 && t->dtype != DType::bf16 && t->dtype != DType::f16 && t->dtype != DType::f64)
+            throw InputError(fmt::format("[adapter] {}: tensor '{}' is {}, expected a float type",
+                                         file_.path().string(), name, name_of(t->dtype)));
         return *t;
     };
     auto expect = [&](const TensorInfo& t, const std::vector<std::int64_t>& dims) {
-        if (t.dims != dims) throw InputError(fmt::format("[adapter] {}: tensor '{}' is {}, expected {} for rank {}",
-                                                         file_.path().string(), t.name, text_of(t.dims), text_of(dims), config_.rank));
+        if (t.dims != dims)
+            throw InputError(fmt::format("[adapter] {}: tensor '{}' is {}, expected {} for rank {}",
+                                         file_.path().string(), t.name, text_of(t.dims), text_of(dims), config_.rank));
     };
     const TensorInfo &a = part(part_a), &b = part(part_b);
     m.in = a.dims.empty() ? 0 : a.dims.back();
@@ -82,17 +87,19 @@ void Adapter::match_targets() {
     }
     for (const std::string& target : config_.targets) {
         if (std::ranges::none_of(modules_, [&](const AdapterModule& m) { return matches(m.path, target); }))
-            throw InputError(fmt::format("[adapter] {} has nothing for the target module '{}' of {}", file_.path().string(),
-                                         target, config_name));
+            throw InputError(fmt::format("[adapter] {} has nothing for the target module '{}' of {}",
+                                         file_.path().string(), target, config_name));
     }
     for (const AdapterModule& m : modules_) {
         if (std::ranges::none_of(config_.targets, [&](const std::string& target) { return matches(m.path, target); }))
-            throw InputError(fmt::format("[adapter] {}: '{}' is no target module of {}", file_.path().string(), m.path, config_name));
+            throw InputError(fmt::format("[adapter] {}: '{}' is no target module of {}", file_.path().string(), m.path,
+                                         config_name));
     }
 }
 
 const AdapterModule* Adapter::find(std::string_view path) const {
-    auto at = std::ranges::lower_bound(modules_, path, {}, [](const AdapterModule& m) -> std::string_view { return m.path; });
+    auto at =
+        std::ranges::lower_bound(modules_, path, {}, [](const AdapterModule& m) -> std::string_view { return m.path; });
     return at == modules_.end() || at->path != path ? nullptr : &*at;
 }
 

@@ -14,7 +14,8 @@ namespace {
 // Keys that change what the adapter computes or holds when they are set.
 constexpr const char* unsupported[] = {
     "modules_to_save", "rank_pattern", "alpha_pattern", "layers_to_transform", "layer_replication", "lora_bias",
-    "use_qalora", "use_bdlora", "alora_invocation_tokens", "target_parameters", "trainable_token_indices", "fan_in_fan_out"};
+    "use_qalora", "use_bdlora", "alora_invocation_tokens", "target_parameters", "trainable_token_indices",
+    "fan_in_fan_out"};
 
 void refuse_unsupported(const JsonFields& f) {
     for (const char* key : unsupported)
@@ -59,7 +60,8 @@ AdapterConfig read_adapter_config(const std::filesystem::path& file) {
     c.rank = int(f.required("r", f.integer("r", {1, 65536})));
     c.alpha = f.required("lora_alpha", f.positive_number("lora_alpha"));
     c.dropout = f.number("lora_dropout").value_or(0);
-    if (c.dropout < 0 || c.dropout >= 1) f.fail("lora_dropout", fmt::format("must be at least 0 and below 1, got {}", c.dropout));
+    if (c.dropout < 0 || c.dropout >= 1)
+        f.fail("lora_dropout", fmt::format("must be at least 0 and below 1, got {}", c.dropout));
     c.rslora = f.boolean("use_rslora").value_or(false);
     c.dora = f.boolean("use_dora").value_or(false);
     c.targets = read_targets(f);

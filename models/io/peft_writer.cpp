@@ -13,7 +13,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string tensor_name(const AdapterModule& m, const char* part) { return fmt::format("base_model.model.{}.{}", m.path, part); }
+std::string tensor_name(const AdapterModule& m, const char* part) {
+    return fmt::format("base_model.model.{}.{}", m.path, part);
+}
 
 std::vector<TensorSpec> tensors_of(const AdapterConfig& config, std::span<const AdapterModule> modules) {
     std::vector<TensorSpec> tensors;

@@ -7,7 +7,8 @@
 
 namespace tandem {
 
-// From `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (before). `config` is the whole config.json.
+// From `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (before). `config` is the whole
+// config.json.
 RopeConfig read_rope_config(const JsonFields& config, int head_dim, std::int64_t max_positions);
 
 }  // namespace tandem

@@ -16,7 +16,8 @@ namespace {
 
 std::span<const std::byte> map_file(const std::filesystem::path& path) {
     auto cannot = [&](int code) {
-        return InputError(fmt::format("[safetensors] cannot read {}: {}", path.string(), std::generic_category().message(code)));
+        return InputError(
+            fmt::format("[safetensors] cannot read {}: {}", path.string(), std::generic_category().message(code)));
     };
     int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) throw cannot(errno);

@@ -128,7 +128,8 @@ class HeaderReader final : public nlohmann::json_sax<json> {
     bool other(const char* what) const {
         if (state_ == State::skip || (state_ == State::field && unknown_field())) return true;
         if (state_ == State::begin) fail(fmt::format("its header must be an object, got {}", what));
-        if (state_ == State::metadata) fail(fmt::format("the metadata value '{}' must be a string, got {}", key_, what));
+        if (state_ == State::metadata)
+            fail(fmt::format("the metadata value '{}' must be a string, got {}", key_, what));
         fail(fmt::format("unexpected {} as '{}'{}", what, key_, inside()));
     }
     bool open(const char* what) {
@@ -170,7 +171,8 @@ TensorInfo checked_tensor(Entry& e, const HeaderReader& reader) {
     std::uint64_t first = (*e.offsets)[0], last = (*e.offsets)[1], bytes = checked_bytes(e, reader);
     if (last < first) reader.fail(fmt::format("tensor '{}' ends at {}, before it begins at {}", e.name, last, first));
     if (last - first != bytes)
-        reader.fail(fmt::format("tensor '{}' holds {} bytes, its dtype and shape need {}", e.name, last - first, bytes));
+        reader.fail(
+            fmt::format("tensor '{}' holds {} bytes, its dtype and shape need {}", e.name, last - first, bytes));
     return {std::move(e.name), *e.dtype, {e.dims->begin(), e.dims->end()}, first, bytes};
 }
 

@@ -17,7 +17,8 @@ std::vector<TensorInfo> laid_out(std::span<const TensorSpec> tensors) {
         all.push_back({t.name, t.dtype, t.dims, 0, bytes});
     }
     std::ranges::sort(all, [](const TensorInfo& a, const TensorInfo& b) {
-        return std::tuple(size_of(b.dtype), std::string_view(a.name)) < std::tuple(size_of(a.dtype), std::string_view(b.name));
+        return std::tuple(size_of(b.dtype), std::string_view(a.name)) <
+               std::tuple(size_of(a.dtype), std::string_view(b.name));
     });
     for (std::size_t i = 1; i < all.size(); i++) all[i].offset = all[i - 1].offset + all[i - 1].bytes;
     return all;
@@ -61,10 +62,12 @@ void SafetensorsWriter::write(std::string_view name, std::span<const std::byte> 
     auto fail = [&](const std::string& what) {
         throw Error(fmt::format("[safetensors] {}: tensor '{}' {}", file_.path().string(), name, what));
     };
-    auto slot = std::ranges::lower_bound(slots_, name, {}, [](const Slot& s) -> std::string_view { return s.info.name; });
+    auto slot =
+        std::ranges::lower_bound(slots_, name, {}, [](const Slot& s) -> std::string_view { return s.info.name; });
     if (slot == slots_.end() || slot->info.name != name) fail("was not announced");
     if (slot->written) fail("is written twice");
-    if (slot->info.bytes != bytes.size()) fail(fmt::format("has {} bytes, expected {}", bytes.size(), slot->info.bytes));
+    if (slot->info.bytes != bytes.size())
+        fail(fmt::format("has {} bytes, expected {}", bytes.size(), slot->info.bytes));
     file_.write_at(slot->info.offset, bytes);
     slot->written = true;
 }
@@ -72,7 +75,8 @@ void SafetensorsWriter::write(std::string_view name, std::span<const std::byte> 
 void SafetensorsWriter::finish() {
     for (const Slot& s : slots_) {
         if (!s.written)
-            throw Error(fmt::format("[safetensors] {}: tensor '{}' was never written", file_.path().string(), s.info.name));
+            throw Error(
+                fmt::format("[safetensors] {}: tensor '{}' was never written", file_.path().string(), s.info.name));
     }
     file_.finish();
 }

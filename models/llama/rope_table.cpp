@@ -59,7 +59,8 @@ void apply_llama3(const RopeConfig& rope, std::vector<double>& inverse) {
 
 }  // namespace
 
-RopeFrequencies rope_frequencies(const RopeConfig& rope, int head_dim, std::int64_t max_positions, std::int64_t seq_len) {
+RopeFrequencies rope_frequencies(const RopeConfig& rope, int head_dim, std::int64_t max_positions,
+                                 std::int64_t seq_len) {
     bool dynamic = rope.type == RopeType::dynamic;
     double theta = dynamic ? dynamic_theta(rope, head_dim, double(max_positions), double(seq_len)) : rope.theta;
     std::vector<double> inverse = plain_frequencies(theta, head_dim);

@@ -14,7 +14,8 @@ struct RopeFrequencies {
 };
 
 // seq_len is the longest sequence of the run; only dynamic NTK depends on it, once it passes max_positions.
-RopeFrequencies rope_frequencies(const RopeConfig& rope, int head_dim, std::int64_t max_positions, std::int64_t seq_len);
+RopeFrequencies rope_frequencies(const RopeConfig& rope, int head_dim, std::int64_t max_positions,
+                                 std::int64_t seq_len);
 
 // cos and sin are [positions, head_dim/2]: of positions 0, 1, …, computed in double and rounded once.
 void rope_table(const RopeFrequencies& frequencies, std::int64_t positions, float* cos, float* sin);

@@ -74,9 +74,10 @@ TEST_CASE("what an index and its shards disagree on is an error that names both"
 TEST_CASE("a broken index is an error that names it") {
     Scratch s;
     s.put("1.safetensors", one_tensor("a"));
-    for (const char* index : {"", "[]", "{}", "{\"weight_map\":[]}", "{\"weight_map\":{}}", "{\"weight_map\":{\"a\":1}}",
-                              "{\"weight_map\":{\"a\":null}}", "{\"weight_map\":{\"a\":\"../1.safetensors\"}}",
-                              "{\"weight_map\":{\"a\":\"1.bin\"}}", "{\"weight_map\":{\"a\":\"1.safetensors\"}"}) {
+    for (const char* index :
+         {"", "[]", "{}", "{\"weight_map\":[]}", "{\"weight_map\":{}}", "{\"weight_map\":{\"a\":1}}",
+          "{\"weight_map\":{\"a\":null}}", "{\"weight_map\":{\"a\":\"../1.safetensors\"}}",
+          "{\"weight_map\":{\"a\":\"1.bin\"}}", "{\"weight_map\":{\"a\":\"1.safetensors\"}"}) {
         fs::path file = s.put("model.safetensors.index.json", index);
         CHECK_MESSAGE(contains(open_error(s.path), file.string()), index);
     }

@@ -98,7 +98,8 @@ TEST_CASE("refs/main chooses the snapshot if it is complete, else the newest com
     p.scratch.put("c/" + repository + "/refs/main", "aaa\n");
     CHECK(find_model("smollm2-135m").folder.filename() == "aaa");
     fs::remove(snapshots / "aaa" / "model.safetensors");
-    p.scratch.put("c/" + repository + "/snapshots/aaa/model.safetensors.index.json", R"({"weight_map":{"t":"1.safetensors"}})");
+    p.scratch.put("c/" + repository + "/snapshots/aaa/model.safetensors.index.json",
+                  R"({"weight_map":{"t":"1.safetensors"}})");
     CHECK(find_model("smollm2-135m").folder.filename() == "bbb");
     p.scratch.put("c/" + repository + "/snapshots/aaa/1.safetensors", "");
     CHECK(find_model("smollm2-135m").folder.filename() == "aaa");
@@ -108,8 +109,9 @@ TEST_CASE("refs/main chooses the snapshot if it is complete, else the newest com
 
 TEST_CASE("an alias knows its shape") {
     // Parameters of each model as its card gives them, in millions.
-    const std::pair<const char*, double> sizes[] = {{"llama7b", 6738.4}, {"llama13b", 13015.9}, {"llama70b", 68976.6},
-                                                    {"llama3-8b", 8030.3}, {"llama3-70b", 70553.7}, {"smollm2-135m", 134.515}};
+    const std::pair<const char*, double> sizes[] = {{"llama7b", 6738.4},     {"llama13b", 13015.9},
+                                                    {"llama70b", 68976.6},   {"llama3-8b", 8030.3},
+                                                    {"llama3-70b", 70553.7}, {"smollm2-135m", 134.515}};
     CHECK(model_aliases().size() == std::size(sizes));
     for (auto [name, millions] : sizes) {
         const ModelAlias* alias = find_alias(name);

@@ -14,10 +14,14 @@ using nlohmann::json;
 namespace {
 
 json llama2() {
-    return {{"model_type", "llama"}, {"hidden_size", 4096}, {"num_hidden_layers", 32}, {"num_attention_heads", 32},
-            {"num_key_value_heads", 32}, {"intermediate_size", 11008}, {"vocab_size", 32000},
-            {"max_position_embeddings", 4096}, {"rms_norm_eps", 1e-5}, {"hidden_act", "silu"}, {"rope_scaling", nullptr},
-            {"tie_word_embeddings", false}, {"torch_dtype", "float16"}, {"bos_token_id", 1}, {"eos_token_id", 2}};
+    return {{"model_type", "llama"},     {"hidden_size", 4096},
+            {"num_hidden_layers", 32},   {"num_attention_heads", 32},
+            {"num_key_value_heads", 32}, {"intermediate_size", 11008},
+            {"vocab_size", 32000},       {"max_position_embeddings", 4096},
+            {"rms_norm_eps", 1e-5},      {"hidden_act", "silu"},
+            {"rope_scaling", nullptr},   {"tie_word_embeddings", false},
+            {"torch_dtype", "float16"},  {"bos_token_id", 1},
+            {"eos_token_id", 2}};
 }
 
 LlamaConfig read(const Scratch& s, const json& config, const std::string& generation = "") {
@@ -64,7 +68,8 @@ TEST_CASE("the golden models' configurations") {
     CHECK_FALSE(q.sliding_window);
     CHECK_FALSE(q.tied);
 
-    CHECK(read_hf_config(golden / "models/llama2-mha-bnb-nf4-double").prequantized == QuantSpec{WeightFormat::nf4, true});
+    CHECK(read_hf_config(golden / "models/llama2-mha-bnb-nf4-double").prequantized ==
+          QuantSpec{WeightFormat::nf4, true});
     CHECK(read_hf_config(golden / "models/llama2-mha-bnb-fp4").prequantized == QuantSpec{WeightFormat::fp4, false});
     CHECK(read_hf_config(golden / "models/llama2-mha-bnb-fp4").skip_modules.empty());
 }
@@ -116,7 +121,8 @@ TEST_CASE("sliding windows") {
     CHECK(read(s, qwen).sliding_window == 1024);  // 32 layers, the window begins at 28
     CHECK_FALSE(read(s, with(qwen, "max_window_layers", 32)).sliding_window);
     CHECK_FALSE(read(s, with(qwen, "layer_types", {"full_attention"})).sliding_window);
-    CHECK(read(s, with(with(qwen, "max_window_layers", 32), "layer_types", {"sliding_attention"})).sliding_window == 1024);
+    CHECK(read(s, with(with(qwen, "max_window_layers", 32), "layer_types", {"sliding_attention"})).sliding_window ==
+          1024);
 }
 
 TEST_CASE("token ids: one, a list, none, and generation_config.json") {
@@ -129,7 +135,8 @@ TEST_CASE("token ids: one, a list, none, and generation_config.json") {
     CHECK(c.eos_ids == std::vector{8, 9});
     CHECK(c.bos_id == 1);
     CHECK(read(s, llama2(), "{}").eos_ids == std::vector{2});
-    CHECK(contains(message_of<InputError>([&] { read(s, llama2(), R"({"eos_token_id": "2"})"); }), "generation_config.json"));
+    CHECK(contains(message_of<InputError>([&] { read(s, llama2(), R"({"eos_token_id": "2"})"); }),
+                   "generation_config.json"));
     CHECK_THROWS_AS(read(s, llama2(), "[]"), InputError);
 }
 
@@ -154,7 +161,8 @@ TEST_CASE("rope, old style and new") {
     yarn["factor"] = nullptr;
     yarn["original_max_position_embeddings"] = 1024;
     CHECK(read(s, with(old, "rope_parameters", yarn)).rope.factor == 4);
-    CHECK(read(s, with(old, "rope_parameters", {{"rope_type", "default"}})).rope == RopeConfig{.theta = 20000, .mscale = {}, .mscale_all_dim = {}, .attention_factor = {}});
+    CHECK(read(s, with(old, "rope_parameters", {{"rope_type", "default"}})).rope ==
+          RopeConfig{.theta = 20000, .mscale = {}, .mscale_all_dim = {}, .attention_factor = {}});
 }
 
 TEST_CASE("every bad value is an error with the file and the key") {
@@ -164,10 +172,10 @@ TEST_CASE("every bad value is an error with the file and the key") {
         bool says = contains(message, "config.json") && contains(message, "\"" + (named.empty() ? key : named) + "\"");
         CHECK_MESSAGE(says, key << "=" << value.dump() << " -> " << message);
     };
-    for (const char* key : {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size",
-                            "max_position_embeddings"}) {
-        for (const json& value : {json(nullptr), json(0), json(-1), json(1.5), json("8"), json::array(), json(true), json(1e30),
-                                  json(std::uint64_t(1) << 63), json(std::int64_t(1) << 31)})
+    for (const char* key : {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+                            "vocab_size", "max_position_embeddings"}) {
+        for (const json& value : {json(nullptr), json(0), json(-1), json(1.5), json("8"), json::array(), json(true),
+                                  json(1e30), json(std::uint64_t(1) << 63), json(std::int64_t(1) << 31)})
             fails(key, value);
         json missing = llama2();
         missing.erase(key);
@@ -206,7 +214,8 @@ TEST_CASE("every bad value is an error with the file and the key") {
     fails("rope_scaling", {{"type", "yarn"}, {"factor", "4"}}, "factor");
     fails("rope_scaling", {{"type", "yarn"}, {"factor", 4}, {"beta_fast", 0}}, "beta_fast");
     fails("rope_scaling", {{"type", "llama3"}, {"factor", 8}, {"high_freq_factor", 4}}, "low_freq_factor");
-    fails("rope_scaling", {{"type", "llama3"}, {"factor", 8}, {"low_freq_factor", 4}, {"high_freq_factor", 4}}, "high_freq_factor");
+    fails("rope_scaling", {{"type", "llama3"}, {"factor", 8}, {"low_freq_factor", 4}, {"high_freq_factor", 4}},
+          "high_freq_factor");
     fails("rope_parameters", {{"full_attention", {{"rope_type", "default"}}}});
     fails("quantization_config", {{"quant_method", "gptq"}}, "quant_method");
     fails("quantization_config", json::object(), "quant_method");

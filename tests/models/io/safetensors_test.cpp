@@ -1,9 +1,11 @@
 #include "models/io/safetensors.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <fstream>
 #include <limits>
 
 #include "models/io/safetensors_writer.h"
@@ -75,10 +77,14 @@ TEST_CASE("safetensors rejects what the format forbids") {
         {"{" + t + "," + tensor("u", R"("dtype":"U8","shape":[2],"data_offsets":[3,5])") + "}", 5, "overlaps"},
         {"{" + t + "," + tensor("u", u8_4) + "}", 4, "overlaps"},
         {"{" + tensor("t", R"("dtype":"U8","shape":[5],"data_offsets":[0,4])") + "}", 4, "holds 4 bytes"},
-        {"{" + tensor("t", R"("dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0])") + "}", 0, "overflows"},
-        {"{" + tensor("t", R"("dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0])") + "}", 0, "overflows"},
-        {"{" + tensor("t", R"("dtype":"U8","shape":[0,18446744073709551615],"data_offsets":[0,0])") + "}", 0, "overflows"},
-        {"{" + tensor("t", R"("dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,0])") + "}", 0, "too large"},
+        {"{" + tensor("t", R"("dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0])") + "}", 0,
+         "overflows"},
+        {"{" + tensor("t", R"("dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0])") + "}", 0,
+         "overflows"},
+        {"{" + tensor("t", R"("dtype":"U8","shape":[0,18446744073709551615],"data_offsets":[0,0])") + "}", 0,
+         "overflows"},
+        {"{" + tensor("t", R"("dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,0])") + "}", 0,
+         "too large"},
         {"{" + t + "}", 3, "truncated"},
         {"{" + t + "}", 5, "followed by other bytes"},
         {"{}", 1, "followed by other bytes"},
@@ -115,8 +121,10 @@ TEST_CASE("safetensors accepts what the format allows") {
     // In any order, with empty tensors, ranks above 4, fields nobody knows, data at odd addresses.
     SafetensorsFile all = open(
         R"({"z":{"data_offsets":[1,9],"shape":[1,1,2,1,1,1],"dtype":"F32","extra":{"a":[1,{"b":null}],"b":-1.5}},)"
-        R"("empty":{"dtype":"I64","shape":[3,0,2],"data_offsets":[1,1]},"last":{"dtype":"F64","shape":[0],"data_offsets":[9,9]},)"
-        R"("a":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}} )", 9);
+        R"("empty":{"dtype":"I64","shape":[3,0,2],"data_offsets":[1,1]},)"
+        R"("last":{"dtype":"F64","shape":[0],"data_offsets":[9,9]},)"
+        R"("a":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}} )",
+        9);
     REQUIRE(all.tensors().size() == 4);
     CHECK(all.tensors()[0].name == "a");
     CHECK(all.tensors()[2].name == "z");
@@ -131,8 +139,8 @@ TEST_CASE("safetensors accepts what the format allows") {
 
 TEST_CASE("safetensors knows every dtype of the format") {
     Scratch s;
-    for (DType t : {DType::f64, DType::f32, DType::bf16, DType::f16, DType::i64, DType::i32, DType::i16, DType::i8, DType::u64,
-                    DType::u32, DType::u16, DType::u8, DType::boolean, DType::f8_e4m3, DType::f8_e5m2}) {
+    for (DType t : {DType::f64, DType::f32, DType::bf16, DType::f16, DType::i64, DType::i32, DType::i16, DType::i8,
+                    DType::u64, DType::u32, DType::u16, DType::u8, DType::boolean, DType::f8_e4m3, DType::f8_e5m2}) {
         std::string bytes(3 * size_of(t), 'x');
         SafetensorsWriter writer(s.path / "t", std::vector<TensorSpec>{{"t", t, {3}}});
         writer.write("t", std::as_bytes(std::span(bytes)));
@@ -153,8 +161,39 @@ TEST_CASE("safetensors survives any damage of a header") {
     });
     CHECK(rejected > 500);
     CHECK(rejected < 2000);  // changes of the data, of a name or of a dtype of the same size are fine
-    std::string deep = "{" + tensor("t", "\"extra\":" + std::string(100000, '[') + std::string(100000, ']') + "," + u8_4) + "}";
+    std::string deep =
+        "{" + tensor("t", "\"extra\":" + std::string(100000, '[') + std::string(100000, ']') + "," + u8_4) + "}";
     CHECK(open_error(s, safetensors_bytes(deep, 4)) == "");
+}
+
+TEST_CASE("reading a file one tensor at a time keeps one tensor resident") {
+    Scratch s;
+    constexpr std::size_t tensors = 16, size = 4 << 20;
+    std::string header = "{";
+    for (std::size_t i = 0; i < tensors; i++) {
+        header += fmt::format(R"({}"{}":{{"dtype":"U8","shape":[{}],"data_offsets":[{},{}]}})", i ? "," : "", i, size,
+                              i * size, (i + 1) * size);
+    }
+    std::filesystem::path path = s.put("large", safetensors_bytes(header + "}", 0));
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) + tensors * size);
+    SafetensorsFile file = SafetensorsFile::open(path);
+    auto resident = [] {
+        std::size_t all = 0, pages = 0;
+        std::ifstream("/proc/self/statm") >> all >> pages;
+        return pages * std::size_t(::sysconf(_SC_PAGESIZE));
+    };
+    auto most_while_reading = [&](bool drop) {
+        std::size_t before = resident(), most = 0, sum = 0;
+        for (const TensorInfo& t : file.tensors()) {
+            for (std::byte b : file.bytes(t)) sum += std::size_t(b);
+            most = std::max(most, resident() - before);
+            if (drop) file.drop(t);
+        }
+        CHECK(sum == 0);
+        return most;
+    };
+    CHECK(most_while_reading(true) < 2 * size);
+    CHECK(most_while_reading(false) > (tensors - 2) * size);
 }
 
 TEST_CASE("to_float converts every float type and keeps NaN") {

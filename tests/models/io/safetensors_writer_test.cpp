@@ -52,7 +52,8 @@ TEST_CASE("a model written again is the same file, byte for byte, as the referen
 
 TEST_CASE("scalars, empty tensors, odd names and no tensors are written") {
     Scratch s;
-    SafetensorsWriter writer(s.path / "a", std::vector<TensorSpec>{{"empty", DType::f32, {2, 0}}, {"\"\\\n\xc3\xa9", DType::u8, {}}});
+    SafetensorsWriter writer(s.path / "a",
+                             std::vector<TensorSpec>{{"empty", DType::f32, {2, 0}}, {"\"\\\n\xc3\xa9", DType::u8, {}}});
     writer.write("\"\\\n\xc3\xa9", bytes_of("x"));
     writer.write("empty", {});
     writer.finish();

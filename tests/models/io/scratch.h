@@ -78,7 +78,8 @@ template <class F> void with_flips(const std::string& text, int rounds, F&& f) {
     Random random(1);
     for (int i = 0; i < rounds; i++) {
         std::string changed = text;
-        for (std::size_t k = 0, n = 1 + random.below(3); k < n; k++) changed[random.below(changed.size())] = char(random.below(256));
+        for (std::size_t k = 0, n = 1 + random.below(3); k < n; k++)
+            changed[random.below(changed.size())] = char(random.below(256));
         f(changed);
     }
 }
