@@ -28,6 +28,8 @@ struct QuantLayout {
     std::size_t nested_absmax = 0;  // f32[ceil(blocks/256)], nested only
     std::size_t tables = 0;         // f32[16] code book; nested: f32[256] map at +64 bytes, f32 offset at +1088 bytes
     std::size_t bytes = 0;
+
+    static constexpr std::size_t map_at = 64, offset_at = 1088;  // bytes from `tables`
 };
 QuantLayout quant_layout(const QuantSpec& spec, std::int64_t elements);
 
