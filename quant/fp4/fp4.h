@@ -13,7 +13,7 @@ inline constexpr std::array<float, 16> fp4_code_book = [] {
     std::array<float, 16> book{};
     for (std::size_t k = 0; k < 8; k++) {
         book[k] = fp4_magnitudes[k];
-        book[k + 8] = -fp4_magnitudes[k];
+        book[k + 8] = 0 - fp4_magnitudes[k];  // code 8 is +0, as bitsandbytes writes it
     }
     return book;
 }();
