@@ -1,4 +1,5 @@
-// The 8-bit dynamic maps (Dettmers et al., 8-bit Optimizers via Block-wise Quantization, 2022), as bitsandbytes makes them.
+// The 8-bit dynamic maps, as bitsandbytes makes them (Dettmers et al., 8-bit Optimizers via Block-wise Quantization,
+// 2022).
 #pragma once
 #include <array>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // A quantized weight: how it is laid out in a unit's frozen bytes, and a view of it there.
 // 4-bit block formats as bitsandbytes has them (Dettmers et al., QLoRA, 2023): the weight is flattened row-major, each
-// block of `block` elements has one absmax; with double quantization the absmax are 8-bit codes with scales of their own.
+// block of `block` elements has one absmax; with double quantization the absmax are 8-bit codes with their own scales.
 // A further format (HQQ, int8) adds its enumerator, its parts, and a folder beside nf4/ and fp4/.
 #pragma once
 #include <cstddef>

@@ -79,7 +79,9 @@ TANDEM_HOST_DEVICE constexpr std::uint32_t dropout_threshold(double p) {
     return scaled < 0x1p32 ? std::uint32_t(scaled) : 0xFFFFFFFFu;
 }
 
-TANDEM_HOST_DEVICE constexpr bool dropout_keeps(std::uint32_t bits, std::uint32_t threshold) { return bits >= threshold; }
+TANDEM_HOST_DEVICE constexpr bool dropout_keeps(std::uint32_t bits, std::uint32_t threshold) {
+    return bits >= threshold;
+}
 
 struct Normal4 {
     float value[4];

@@ -8,8 +8,8 @@ namespace tandem {
 
 inline constexpr std::int32_t magnitude_of_infinity = 0x7f800000;
 
-// max |x| as its bit pattern: ordered as the floats are, with infinity and NaN above all of them; and a maximum of integers
-// vectorises where one of floats may not be reordered.
+// max |x| as its bit pattern: ordered as the floats are, with infinity and NaN above all of them; and a maximum of
+// integers vectorises where one of floats may not be reordered.
 inline std::int32_t max_magnitude_bits(const float* x, std::int64_t n) {
     constexpr int width = 16;
     auto magnitude = [](float v) { return std::bit_cast<std::int32_t>(v) & 0x7fffffff; };

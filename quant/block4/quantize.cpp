@@ -36,7 +36,8 @@ Block4Format block4_format(WeightFormat format) {
 
 void check(const QuantSpec& spec, std::int64_t elements) {
     if (spec.block < 32 || spec.block > 4096 || !std::has_single_bit(unsigned(spec.block)))
-        throw Error(fmt::format("[quantize] expected a block that is a power of two from 32 to 4096, got {}", spec.block));
+        throw Error(fmt::format("[quantize] expected a block that is a power of two from 32 to 4096, got {}",
+                                spec.block));
     if (spec.nested && spec.nested_block < 1)
         throw Error(fmt::format("[quantize] expected a nested block of at least 1, got {}", spec.nested_block));
     if (elements < 1) throw Error(fmt::format("[quantize] expected at least one element, got {}", elements));
@@ -81,7 +82,8 @@ void quantize(const QuantSpec& spec, const float* weight, std::int64_t elements,
 
     std::vector<float> plain(spec.nested ? std::size_t(blocks) : 0);
     float* absmax = spec.nested ? plain.data() : reinterpret_cast<float*>(out + at.absmax);
-    if (!quantize_blocks(format, weight, elements, spec.block, reinterpret_cast<std::uint8_t*>(out + at.codes), absmax, pool))
+    std::uint8_t* codes = reinterpret_cast<std::uint8_t*>(out + at.codes);
+    if (!quantize_blocks(format, weight, elements, spec.block, codes, absmax, pool))
         throw Error("[quantize] expected finite weights, got NaN or infinity; repair the checkpoint");
     std::memcpy(out + at.tables, format.code_book.data(), sizeof format.code_book);
     if (!spec.nested) return;

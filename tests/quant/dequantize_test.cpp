@@ -45,7 +45,7 @@ TEST_CASE("a second-level absmax is rounded twice") {
     int fused_differs = 0;
     for (std::int64_t b = 0; b < 1000; b++) {
         const float code = q.view.nested_map[q.view.absmax_codes[b]], scale = q.view.nested_absmax[b / 256];
-        // In double the product of two floats is exact, so this cast is the first rounding and nothing can fuse the sum.
+        // In double the product of two floats is exact, so this cast is the first rounding; nothing can fuse the sum.
         const float product = float(double(code) * double(scale));
         const float want = float(double(product) + double(*q.view.offset));
         CHECK(absmax_of_block(q.view, b) == want);

@@ -22,7 +22,8 @@ double mean_error(const std::vector<float>& x, const std::vector<float>& y) {
 }
 }  // namespace
 
-// 0.0728 is known to half of its last digit; |err| has a standard deviation below 0.08, so the mean of 2^20 one below 8e-5.
+// 0.0728 is known to half of its last digit; |err| has a standard deviation below 0.08, so the mean of 2^20 one below
+// 8e-5.
 TEST_CASE("NF4 loses of N(0, 1) what it should") {
     const std::vector<float> x = normal_weights(1 << 20, 1);
     const double plain = mean_error(x, Quantized({.nested = false}, x).values());
@@ -36,8 +37,8 @@ TEST_CASE("NF4 loses of N(0, 1) what it should") {
 TEST_CASE("every block size, tail and odd length survives the round trip") {
     for (WeightFormat format : formats)
         for (int block = 32; block <= 4096; block *= 2)
-            for (std::size_t n : {std::size_t(1), std::size_t(2), std::size_t(31), std::size_t(block) - 1, std::size_t(block),
-                                  std::size_t(block) + 1, std::size_t(3 * block) + 33}) {
+            for (int size : {1, 2, 31, block - 1, block, block + 1, 3 * block + 33}) {
+                const auto n = std::size_t(size);
                 CAPTURE(block);
                 CAPTURE(n);
                 const std::vector<float> x = normal_weights(n, n);
@@ -111,7 +112,8 @@ TEST_CASE("a tensor that cannot be quantized is refused") {
             CHECK_THROWS_AS(Quantized({}, x), Error);
             x[at] = good;
         }
-    CHECK_THROWS_WITH(Quantized({.format = WeightFormat::dense}, x), "[quantize] expected nf4 or fp4, got format number 0");
+    CHECK_THROWS_WITH(Quantized({.format = WeightFormat::dense}, x),
+                      "[quantize] expected nf4 or fp4, got format number 0");
     for (int block : {0, 16, 48, 8192, -64}) {
         std::byte unused[1];
         CHECK_THROWS_AS(quantize({.block = block}, x.data(), 64, unused, pool), Error);

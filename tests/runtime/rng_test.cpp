@@ -121,7 +121,7 @@ TEST_CASE("no two places share their numbers") {
     CHECK(random_bits({{1, 2}}, {3, 4, 5, 8}) == random_bits({{1, 2}}, {3, 4, 5, 11}));
 }
 
-// Masks of two sites, samples or steps agree in about half of their bits (p = 1/2): within five standard deviations of it.
+// Masks of two sites, samples or steps agree in about half of their bits (p = 1/2): within five standard deviations.
 TEST_CASE("masks of different sites, samples and steps are independent") {
     const int n = 1 << 16;
     auto agreement = [&](RandomSite a, RandomPlace pa, RandomSite b, RandomPlace pb) {
