@@ -14,9 +14,9 @@ enum class WeightFormat : std::uint8_t { dense, nf4, fp4 };
 
 struct QuantSpec {
     WeightFormat format = WeightFormat::nf4;
-    bool nested = true;       // double quantization
-    int block = 64;           // elements per absmax, a power of two from 32 to 4096
-    int nested_block = 256;   // absmax per second-level scale
+    bool nested = true;      // double quantization
+    int block = 64;          // elements per absmax, a power of two from 32 to 4096
+    int nested_block = 256;  // absmax per second-level scale
     bool operator==(const QuantSpec&) const = default;
 };
 
@@ -38,12 +38,12 @@ struct QuantTensor {
     QuantSpec spec;
     std::int64_t rows = 0, cols = 0;
     const std::uint8_t* codes = nullptr;
-    const float* absmax = nullptr;              // null when nested
-    const std::uint8_t* absmax_codes = nullptr; // null unless nested
+    const float* absmax = nullptr;               // null when nested
+    const std::uint8_t* absmax_codes = nullptr;  // null unless nested
     const float* nested_absmax = nullptr;
-    const float* code_book = nullptr;           // [16]
-    const float* nested_map = nullptr;          // [256]
-    const float* offset = nullptr;              // [1]
+    const float* code_book = nullptr;   // [16]
+    const float* nested_map = nullptr;  // [256]
+    const float* offset = nullptr;      // [1]
 };
 QuantTensor quant_view(const QuantSpec& spec, std::int64_t rows, std::int64_t cols, const std::byte* bytes);
 

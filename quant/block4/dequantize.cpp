@@ -5,12 +5,11 @@
 
 namespace tandem {
 
-template <class T>
-void dequantize(const QuantTensor& q, std::int64_t first, std::int64_t count, T* out) {
+template <class T> void dequantize(const QuantTensor& q, std::int64_t first, std::int64_t count, T* out) {
     const std::int64_t end = first + count, elements = q.rows * q.cols;
     if (first < 0 || count < 0 || end > elements)
-        throw Error(fmt::format("[dequantize] expected a range inside {} elements, got {} from {}",
-                                elements, count, first));
+        throw Error(
+            fmt::format("[dequantize] expected a range inside {} elements, got {} from {}", elements, count, first));
     for (std::int64_t i = first; i < end;) {
         const std::int64_t block = i / q.spec.block, stop = std::min((block + 1) * q.spec.block, end);
         const float absmax = absmax_of_block(q, block);

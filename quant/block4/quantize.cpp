@@ -36,8 +36,8 @@ Block4Format block4_format(WeightFormat format) {
 
 void check(const QuantSpec& spec, std::int64_t elements) {
     if (spec.block < 32 || spec.block > 4096 || !std::has_single_bit(unsigned(spec.block)))
-        throw Error(fmt::format("[quantize] expected a block that is a power of two from 32 to 4096, got {}",
-                                spec.block));
+        throw Error(
+            fmt::format("[quantize] expected a block that is a power of two from 32 to 4096, got {}", spec.block));
     if (spec.nested && spec.nested_block < 1)
         throw Error(fmt::format("[quantize] expected a nested block of at least 1, got {}", spec.nested_block));
     if (elements < 1) throw Error(fmt::format("[quantize] expected at least one element, got {}", elements));

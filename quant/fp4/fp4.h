@@ -19,7 +19,7 @@ inline constexpr std::array<float, 16> fp4_code_book = [] {
 }();
 
 // The code nearest to v in [-1, 1]; a tie takes the smaller magnitude. The thresholds are the decimals of bitsandbytes'
-// GPU kernels; its CPU path takes the fp32 midpoints, from which four of them differ in the last digits, so exact ties
+// GPU kernels; its CPU path takes the fp32 midpoints, from which five differ in the last digits, so exact ties
 // may go the other way there. Each step turns one magnitude's code into the next's: without branches, for vectorising.
 constexpr int fp4_code(float v) {
     float m = v < 0 ? -v : v;
