@@ -23,7 +23,7 @@ enum class DeviceKind { cpu, cuda, plan };
 struct RandomState {
     std::uint64_t seed = 0;
     std::uint64_t step = 0;
-    Tensor samples;    // i32 [tokens], each token's global sample index
+    Tensor samples;    // i32 [tokens], each token's global sample index; empty: nothing is dropped (evaluation)
     Tensor positions;  // i32 [tokens], its position in the sample
 };
 
@@ -152,6 +152,20 @@ class TapeScope {
   private:
     Context& ctx_;
     Tape* before_;
+};
+
+// Says for its scope whose tokens are trained on: dropout is on.
+class TrainingScope {
+  public:
+    TrainingScope(Context& ctx, const Tensor& samples, const Tensor& positions) : ctx_(ctx) {
+        ctx.random.samples = samples;
+        ctx.random.positions = positions;
+    }
+    ~TrainingScope() { ctx_.random.samples = ctx_.random.positions = Tensor(); }
+    TrainingScope(const TrainingScope&) = delete;
+
+  private:
+    Context& ctx_;
 };
 
 // Holds a unit's weights on the compute stream for its scope.

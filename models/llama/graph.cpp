@@ -48,10 +48,8 @@ Value block(Context& ctx, const BlockInput& in, int i, Value h) {
 Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, KvCache* cache) {
     const Params& p = model.params;
     BlockInput in{model, batch, cache};
-    ctx.random.samples = batch.samples;
-    ctx.random.positions = batch.positions;
     Value h = layer(ctx, store, p.embedding.unit, {}, model.recompute,
-                    [&](Context& c, const Value&) { return embedding(c, in.batch.tokens, in.model.params.embedding.weight); });
+                    [in](Context& c, const Value&) { return embedding(c, in.batch.tokens, in.model.params.embedding.weight); });
     for (int i = 0; i < model.config.layers; i++)
         h = layer(ctx, store, p.layers[std::size_t(i)].unit, h, model.recompute,
                   [in, i](Context& c, const Value& x) { return block(c, in, i, x); });
@@ -88,6 +86,7 @@ Tensor head_forward_backward(Context& ctx, const Llama& model, LayerStore& store
 }  // namespace
 
 Tensor forward_backward(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale) {
+    TrainingScope training(ctx, batch.samples, batch.positions);
     Tape tape;
     Value h = [&] {
         TapeScope record(ctx, &tape);

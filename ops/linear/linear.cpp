@@ -20,9 +20,11 @@ Cost weight_cost(const Linear& w, const Tensor& x, const Tensor& y) {
 Cost down_cost(const Lora& l, const Tensor& x) { return cost::matmul(x.rows(), l.a.shape[0], x.dim(-1), double(x.bytes())); }
 Cost up_cost(const Lora& l, const Tensor& y) { return cost::matmul(y.rows(), y.dim(-1), l.a.shape[0], double(y.bytes())); }
 
+bool drops(const Context& ctx, const Lora& l) { return l.dropout > 0 && ctx.random.samples; }
+
 // drop(x) as a tensor of its own, or x itself when nothing is dropped.
 Tensor dropped(Context& ctx, const Tensor& x, const Lora& l) {
-    if (l.dropout == 0) return x;
+    if (!drops(ctx, l)) return x;
     Tensor out = ctx.empty_like(x, "lora.dropped");
     ctx.run({"lora.dropout", cost::elementwise(x, out), {x}, {out}}, [&](auto device) {
         dropout_forward(device, {x, l.site, l.dropout, ctx.random, out});
@@ -46,7 +48,7 @@ Tensor add_lora(Context& ctx, const Tensor& x, const Lora& l, const Tensor& y) {
 void lora_gradients(Context& ctx, const Value& x, const Lora& l, const Tensor& down, const Tensor& dy) {
     Tensor in = dropped(ctx, x, l);
     Tensor up = ctx.empty(down.shape(), down.dtype(), "lora.up");
-    bool through_mask = l.dropout > 0 && ctx.wants(x);
+    bool through_mask = drops(ctx, l) && ctx.wants(x);
     GradOut dx;
     if (through_mask) dx.out = ctx.empty_like(x, "lora.dx");
     else dx = ctx.grad(x);

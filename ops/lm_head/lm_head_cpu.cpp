@@ -54,7 +54,8 @@ void lm_head_loss_forward(const CpuDevice& device, const LossForward& a) {
         std::memcpy(a.hidden.data() + std::size_t(i) * row_bytes, a.h.data() + std::size_t(rows[a.begin + i]) * row_bytes, row_bytes);
     });
     lm_head_logits(device, a.hidden, a.weight, a.logits);
-    visit_compute(a.logits.dtype(), [&]<class A>() {
+    visit_compute(a.h.dtype(), [&]<class T>() {
+        using A = accumulate_t<T>;
         device.pool->parallel_for(count, [&](std::int64_t i) {
             a.losses.as<double>()[a.begin + i] = softmax_row(a.logits.as<A>() + i * vocab, vocab, targets[a.begin + i]);
         });
