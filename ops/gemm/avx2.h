@@ -51,7 +51,9 @@ TANDEM_AVX2 inline void store(float* p, __m256 v, std::int64_t count) {
 TANDEM_AVX2 inline void store(bf16* p, __m256 v, std::int64_t count) {
     const __m128i halves = round_to_bf16(v);
     if (count >= 8) return _mm_storeu_si128(reinterpret_cast<__m128i*>(p), halves);
-    std::memcpy(p, &halves, std::size_t(count) * sizeof(bf16));
+    bf16 buffer[8];
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(buffer), halves);
+    std::memcpy(p, buffer, std::size_t(count) * sizeof(bf16));
 }
 
 }  // namespace tandem::avx2

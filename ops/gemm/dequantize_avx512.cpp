@@ -34,8 +34,10 @@ TARGET inline void look_up(__m512i table, const std::uint8_t* codes, std::int64_
     const __m512i pair = load_codes(codes, count);
     const __m512i index = _mm512_or_si512(_mm512_srli_epi32(pair, 4), _mm512_slli_epi32(pair, 16));
     const __m512i values = _mm512_permutexvar_epi16(index, table);
-    if (count >= 32) _mm512_storeu_si512(out, values);
-    else _mm512_mask_storeu_epi16(out, (__mmask32(1) << count) - 1, values);
+    if (count >= 32)
+        _mm512_storeu_si512(out, values);
+    else
+        _mm512_mask_storeu_epi16(out, (__mmask32(1) << count) - 1, values);
 }
 
 TARGET inline void look_up(__m512 table, const std::uint8_t* codes, std::int64_t count, float* out) {
@@ -50,13 +52,12 @@ TARGET inline void look_up(__m512 table, const std::uint8_t* codes, std::int64_t
 }
 
 TARGET inline __m512i make_table(__m512 values, bf16) {
-    const __m512i rounded = round_to_bf16(values);
-    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi32_epi16(rounded)), _mm512_cvtepi32_epi16(rounded), 1);
+    const __m256i rounded = _mm512_cvtepi32_epi16(round_to_bf16(values));
+    return _mm512_inserti64x4(_mm512_castsi256_si512(rounded), rounded, 1);
 }
 TARGET inline __m512 make_table(__m512 values, float) { return values; }
 
-template <class T>
-TARGET void dequantize_to(const QuantTensor& weight, std::int64_t begin, std::int64_t end, T* out) {
+template <class T> TARGET void dequantize_to(const QuantTensor& weight, std::int64_t begin, std::int64_t end, T* out) {
     const __m512 code_book = _mm512_loadu_ps(weight.code_book);
     const int shift = std::countr_zero(unsigned(weight.spec.block));
     while (begin < end) {
@@ -76,8 +77,10 @@ TARGET void dequantize_to(const QuantTensor& weight, std::int64_t begin, std::in
 }  // namespace
 
 void dequantize_avx512(const QuantTensor& weight, std::int64_t begin, std::int64_t count, DType dtype, void* out) {
-    if (dtype == DType::bf16) dequantize_to(weight, begin, begin + count, static_cast<bf16*>(out));
-    else dequantize_to(weight, begin, begin + count, static_cast<float*>(out));
+    if (dtype == DType::bf16)
+        dequantize_to(weight, begin, begin + count, static_cast<bf16*>(out));
+    else
+        dequantize_to(weight, begin, begin + count, static_cast<float*>(out));
 }
 
 }  // namespace tandem

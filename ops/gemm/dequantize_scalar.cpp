@@ -14,7 +14,10 @@ template <class T> void dequantize_to(const QuantTensor& weight, std::int64_t be
         const float absmax = block_absmax(weight, block);
         T values[16];
         for (int code = 0; code < 16; code++) values[code] = T(weight.code_book[code] * absmax);
-        for (; begin < stop; begin++) *out++ = values[begin % 2 ? weight.codes[begin / 2] & 15 : weight.codes[begin / 2] >> 4];
+        for (; begin < stop; begin++) {
+            const int pair = weight.codes[begin / 2];
+            *out++ = values[begin % 2 ? pair & 15 : pair >> 4];
+        }
     }
 }
 }  // namespace

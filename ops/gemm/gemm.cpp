@@ -23,8 +23,8 @@ struct Extent {
 };
 
 struct Cut {
-    std::int64_t rows, cols;        // of a tile
-    std::int64_t down, across;      // tiles
+    std::int64_t rows, cols;    // of a tile
+    std::int64_t down, across;  // tiles
 };
 
 // A function of the shape alone. What an element of C becomes does not depend on it.
@@ -122,7 +122,7 @@ void check_dtype(const char* name, DType t) {
 
 void check_stride(const char* name, std::int64_t stride, std::int64_t width) {
     if (stride < width)
-        throw Error(fmt::format("[gemm] expected the stride of {} to be its width {} or more, got {}", name, width, stride));
+        throw Error(fmt::format("[gemm] expected {} to have a stride of {} or more, got {}", name, width, stride));
 }
 
 void check(const GemmArgs& args) {
@@ -139,10 +139,12 @@ void check(const GemmArgs& args) {
         check_stride("B", b.stride, b.transposed ? args.k : args.n);
         return;
     }
+    const QuantTensor& q = *b.quant;
     const std::int64_t rows = b.transposed ? args.n : args.k, cols = b.transposed ? args.k : args.n;
-    if (b.quant->spec.format == WeightFormat::dense || b.quant->rows != rows || b.quant->cols != cols)
-        throw Error(fmt::format("[gemm] expected B as a 4-bit weight of [{}, {}], got [{}, {}]{}", rows, cols, b.quant->rows,
-                                b.quant->cols, b.quant->spec.format == WeightFormat::dense ? ", dense" : ""));
+    if (q.spec.format != WeightFormat::nf4 && q.spec.format != WeightFormat::fp4)
+        throw Error("[gemm] expected a quantized B to be nf4 or fp4; pass a dense one as data");
+    if (q.rows != rows || q.cols != cols)
+        throw Error(fmt::format("[gemm] expected a quantized B of [{}, {}], got [{}, {}]", rows, cols, q.rows, q.cols));
 }
 }  // namespace
 

@@ -18,24 +18,24 @@ struct StripLayout {
 struct PackBlock {
     const void* data = nullptr;
     DType dtype = DType::f32;
-    std::int64_t stride = 0;      // elements from one stored row to the next
-    bool along_k = true;          // a stored row runs along k, else along the lines
+    std::int64_t stride = 0;  // elements from one stored row to the next
+    bool along_k = true;      // a stored row runs along k, else along the lines
     std::int64_t lines = 0, k = 0;
-    std::int64_t padded_k = 0;    // a multiple of the step
+    std::int64_t padded_k = 0;  // a multiple of the step
 };
 
 // A tile of sums on its way into C: addend, bias, alpha, and the one rounding.
 struct StoreTile {
-    const void* sums = nullptr;   // [rows, cols] of accumulate_t of the micro-kernel's type
+    const void* sums = nullptr;  // [rows, cols] of accumulate_t of the micro-kernel's type
     std::int64_t sums_stride = 0;
     std::int64_t row = 0, col = 0, rows = 0, cols = 0;  // of C
 };
 
 struct MicroKernel {
     const char* name;
-    DType type;                   // of the packed elements; as wide as the operands or wider
-    StripLayout a, b;             // widths divide 64 and 48, the smallest tile of C
-    bool (*supported)();          // by this cpu
+    DType type;           // of the packed elements; as wide as the operands or wider
+    StripLayout a, b;     // widths divide 256 and 192, the largest tile of C
+    bool (*supported)();  // by this cpu
     // Packs a block into elements of `type`.
     void (*pack)(const PackBlock& block, StripLayout layout, void* strips);
     // Elements [begin, begin + count) of the flattened weight, rounded to `dtype`.

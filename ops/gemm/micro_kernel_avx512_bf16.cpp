@@ -12,9 +12,8 @@ namespace tandem {
 namespace {
 constexpr int mr = 8, nr = 48;  // 24 sums, 3 vectors of B and one of A fit into 32 registers
 
-template <int Rows>
-TARGET void multiply_rows(std::int64_t k, const std::uint32_t* a, const std::uint32_t* b, float* sums,
-                          std::int64_t stride) {
+template <int Rows> TARGET void multiply_rows(std::int64_t k, const std::uint32_t* a, const std::uint32_t* b,
+                                              float* sums, std::int64_t stride) {
     __m512 acc[Rows][3];
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; r++) acc[r][0] = acc[r][1] = acc[r][2] = _mm512_setzero_ps();

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "ops/gemm/machines.h"
 
 namespace tandem {
@@ -11,9 +9,10 @@ template <class Source, class Panel> void pack_from(const PackBlock& block, Stri
     for (std::int64_t strip = 0; strip < block.lines; strip += layout.width)
         for (std::int64_t k = 0; k < block.padded_k; k += layout.step)
             for (std::int64_t line = strip; line < strip + layout.width; line++)
-                for (std::int64_t i = k; i < k + layout.step; i++)
-                    *out++ = line < block.lines && i < block.k ? static_cast<Panel>(data[line * line_stride + i * k_stride])
-                                                               : Panel{};
+                for (std::int64_t i = k; i < k + layout.step; i++) {
+                    const bool valid = line < block.lines && i < block.k;
+                    *out++ = valid ? static_cast<Panel>(data[line * line_stride + i * k_stride]) : Panel{};
+                }
 }
 }  // namespace
 

@@ -23,15 +23,20 @@ template <class C, class Bias> TANDEM_AVX2 void store(const GemmArgs& args, cons
 }
 
 template <class C> void store_with_bias(const GemmArgs& args, const StoreTile& tile) {
-    if (args.a.dtype == DType::bf16) store<C, bf16>(args, tile);
-    else store<C, float>(args, tile);
+    if (args.a.dtype == DType::bf16)
+        store<C, bf16>(args, tile);
+    else
+        store<C, float>(args, tile);
 }
 }  // namespace
 
 void store_avx2(const GemmArgs& args, const StoreTile& tile) {
-    if (args.c_dtype == DType::f64) store_scalar<float>(args, tile);
-    else if (args.c_dtype == DType::f32) store_with_bias<float>(args, tile);
-    else store_with_bias<bf16>(args, tile);
+    if (args.c_dtype == DType::f64)
+        store_scalar<float>(args, tile);
+    else if (args.c_dtype == DType::f32)
+        store_with_bias<float>(args, tile);
+    else
+        store_with_bias<bf16>(args, tile);
 }
 
 }  // namespace tandem

@@ -50,8 +50,9 @@ struct Matrix {
 inline void fill(Matrix& x, std::mt19937& random, int whole) {
     for (std::int64_t i = 0; i < x.rows; i++)
         for (std::int64_t j = 0; j < x.stride; j++)
-            x.set(i, j, whole ? std::uniform_int_distribution<int>(-whole, whole)(random)
-                              : std::uniform_real_distribution<double>(-1, 1)(random));
+            x.set(i, j,
+                  whole ? std::uniform_int_distribution<int>(-whole, whole)(random)
+                        : std::uniform_real_distribution<double>(-1, 1)(random));
 }
 
 struct Weight {
@@ -87,7 +88,8 @@ struct Weight {
         const std::int64_t i = row * view.cols + col, block = i / view.spec.block;
         float scale = 0;
         if (view.spec.nested) {
-            scale = nested_map[absmax_codes[std::size_t(block)]] * nested_absmax[std::size_t(block / view.spec.nested_block)];
+            const float outer = nested_absmax[std::size_t(block / view.spec.nested_block)];
+            scale = nested_map[absmax_codes[std::size_t(block)]] * outer;
             scale += offset;
         } else {
             scale = absmax[std::size_t(block)];
@@ -143,9 +145,10 @@ struct Problem {
     Value reference(const Matrix& before, std::int64_t i, std::int64_t j) const {
         Value v{0, 0};
         for (std::int64_t p = 0; p < o.k; p++) {
-            const double x = (o.a_transposed ? a.get(p, i) : a.get(i, p)) * (o.b_transposed ? b.get(j, p) : b.get(p, j));
-            v.exact += x;
-            v.magnitude += std::abs(x);
+            const double x = o.a_transposed ? a.get(p, i) : a.get(i, p);
+            const double y = o.b_transposed ? b.get(j, p) : b.get(p, j);
+            v.exact += x * y;
+            v.magnitude += std::abs(x * y);
         }
         v = {v.exact * o.alpha, v.magnitude * std::abs(o.alpha)};
         if (o.addend) v = {v.exact + before.get(i, j), v.magnitude + std::abs(before.get(i, j))};
@@ -157,8 +160,8 @@ struct Problem {
 // Half a unit in the last place, relative.
 inline double unit_roundoff(DType t) { return t == DType::f64 ? 0x1p-53 : t == DType::f32 ? 0x1p-24 : 0x1p-8; }
 
-// With whole numbers every sum is exact and C must be the rounded reference. Else: a chain of k products and sums has an
-// error of up to (k + 1) u times the sum of magnitudes (Higham); the sum of the parts of k and the steps with alpha,
+// With whole numbers every sum is exact and C must be the rounded reference. Else: a chain of k products and sums has
+// an error of up to (k + 1) u times the sum of magnitudes (Higham); the sum of the parts of k and the steps with alpha,
 // bias and addend are fewer than k / 64 + 6 roundings more; then one rounding to C.
 inline bool right(const Problem& p, const Matrix& before, DType sums, std::int64_t i, std::int64_t j) {
     const Problem::Value v = p.reference(before, i, j);
@@ -168,8 +171,9 @@ inline bool right(const Problem& p, const Matrix& before, DType sums, std::int64
         rounded.set(0, 0, v.exact);
         return got == rounded.get(0, 0);
     }
-    const double roundings = double(p.o.k) * (1 + 1.0 / 64) + 7, u = unit_roundoff(sums);
-    return std::abs(got - v.exact) <= roundings * u * v.magnitude + unit_roundoff(p.o.c) * std::abs(v.exact) * (1 + 0x1p-8);
+    const double roundings = double(p.o.k) * (1 + 1.0 / 64) + 7;
+    const double sum_error = roundings * unit_roundoff(sums) * v.magnitude;
+    return std::abs(got - v.exact) <= sum_error + unit_roundoff(p.o.c) * (std::abs(v.exact) + sum_error);
 }
 
 inline bool untouched_beyond(const Matrix& before, const Matrix& after) {

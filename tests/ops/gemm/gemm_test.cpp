@@ -9,9 +9,9 @@ using namespace tandem;
 using namespace tandem::gemm_test;
 
 namespace {
-constexpr std::int64_t shapes[][3] = {{1, 1, 1},    {1, 7, 5},    {8, 48, 64},  {9, 49, 65},   {5, 100, 3},
-                                      {3, 1, 33},   {1, 200, 1},  {70, 97, 66}, {2, 50, 1700}, {13, 24, 385},
-                                      {2, 3, 0},    {0, 5, 4},    {4, 0, 3},    {33, 8, 16},   {4, 130, 2}};
+constexpr std::int64_t shapes[][3] = {{1, 1, 1},  {1, 7, 5},   {8, 48, 64},  {9, 49, 65},   {5, 100, 3},
+                                      {3, 1, 33}, {1, 200, 1}, {70, 97, 66}, {2, 50, 1700}, {13, 24, 385},
+                                      {2, 3, 0},  {0, 5, 4},   {4, 0, 3},    {33, 8, 16},   {4, 130, 2}};
 constexpr DType f64 = DType::f64, f32 = DType::f32, b16 = DType::bf16;
 constexpr DType types[][3] = {{f64, f64, f64}, {f64, f32, f32}, {b16, f64, b16}, {f32, f32, f32}, {f32, f32, b16},
                               {f32, b16, f64}, {b16, f32, b16}, {b16, b16, b16}, {b16, b16, f32}};
@@ -133,7 +133,8 @@ TEST_CASE("a row of C does not depend on the other rows, nor a column on the oth
 TEST_CASE("a quantized B gives the bits of its dequantized values") {
     std::mt19937 random(5);
     Device device(2);
-    constexpr std::int64_t sizes[][3] = {{1, 1, 1}, {3, 5, 7}, {9, 50, 77}, {20, 193, 128}, {2, 64, 832}, {65, 33, 410}};
+    constexpr std::int64_t sizes[][3] = {{1, 1, 1},      {3, 5, 7},    {9, 50, 77},
+                                         {20, 193, 128}, {2, 64, 832}, {65, 33, 410}};
     for_each_kernel([&](const MicroKernel& kernel, DType t) {
         for (auto [m, n, k] : sizes)
             for (int i = 0; i < 8; i++) {
