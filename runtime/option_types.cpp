@@ -18,9 +18,20 @@ std::string quoted(const std::string& text) {
     return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-struct Unit { std::string_view name; double bytes; };
-constexpr std::array<Unit, 10> units{{{"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"KB", 1e3},
-                                      {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}}};
+struct Unit {
+    std::string_view name;
+    double bytes;
+};
+constexpr std::array<Unit, 10> units{{{"KiB", 0x1p10},
+                                      {"MiB", 0x1p20},
+                                      {"GiB", 0x1p30},
+                                      {"TiB", 0x1p40},
+                                      {"KB", 1e3},
+                                      {"kB", 1e3},
+                                      {"MB", 1e6},
+                                      {"GB", 1e9},
+                                      {"TB", 1e12},
+                                      {"B", 1}}};
 
 }  // namespace
 
@@ -45,7 +56,9 @@ bool OptionType<std::filesystem::path>::read(std::string_view text, std::filesys
     value = text;
     return !text.empty();
 }
-std::string OptionType<std::filesystem::path>::json(const std::filesystem::path& value) { return quoted(value.string()); }
+std::string OptionType<std::filesystem::path>::json(const std::filesystem::path& value) {
+    return quoted(value.string());
+}
 
 bool OptionType<ByteSize>::read(std::string_view text, ByteSize& value) {
     double unit = 1;

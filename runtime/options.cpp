@@ -3,7 +3,6 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-
 #include <algorithm>
 #include <fstream>
 #include <memory>
@@ -17,11 +16,10 @@ namespace tandem {
 namespace {
 
 std::string with(char separator, std::string name) {  // hyphens on the command line, underscores in files
-    std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == '_'; }, separator);
+    std::replace_if(
+        name.begin(), name.end(), [](char c) { return c == '-' || c == '_'; }, separator);
     return name;
 }
-
-std::string flag(const std::string& name) { return "--" + with('-', name); }
 
 // Levenshtein's distance.
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -79,6 +77,8 @@ std::string OptionRange::text() const {
     return all;
 }
 
+std::string OptionSet::flag(const std::string& name) { return "--" + with('-', name); }
+
 void OptionSet::declare(std::string_view names, std::string help, std::string expected, bool is_switch, Field field) {
     std::vector<std::string> list;
     for (std::string& name : CLI::detail::split(std::string(names), ','))
@@ -86,7 +86,8 @@ void OptionSet::declare(std::string_view names, std::string help, std::string ex
     for (const std::string& name : list)
         if (find(name)) throw Error(fmt::format("[options] {} is declared twice", name));
     std::string initial = field.json();
-    options_.push_back({std::move(list), std::move(help), group_, std::move(expected), is_switch, std::move(field), initial});
+    options_.push_back(
+        {std::move(list), std::move(help), group_, std::move(expected), is_switch, std::move(field), initial});
 }
 
 OptionSet::Option* OptionSet::find(std::string_view name) {
@@ -96,7 +97,9 @@ OptionSet::Option* OptionSet::find(std::string_view name) {
     return nullptr;
 }
 
-const OptionSet::Option* OptionSet::find(std::string_view name) const { return const_cast<OptionSet*>(this)->find(name); }
+const OptionSet::Option* OptionSet::find(std::string_view name) const {
+    return const_cast<OptionSet*>(this)->find(name);
+}
 
 bool OptionSet::given(std::string_view name) const {
     const Option* option = find(name);
@@ -114,12 +117,14 @@ OptionSet::Arguments OptionSet::build() const {
         for (const std::string& name : option.names) flags += (flags.empty() ? "" : ",") + flag(name);
         CLI::Option* o = a.app->add_option(flags, CLI::callback_t(), option.help);
         o->expected(option.is_switch ? 0 : 1, 1)->take_last()->group(option.group.empty() ? "Options" : option.group);
-        std::string value = option.default_json == "null" || option.default_json == "\"\"" ? "" : " [" + option.default_json + "]";
+        std::string value =
+            option.default_json == "null" || option.default_json == "\"\"" ? "" : " [" + option.default_json + "]";
         value.erase(std::remove(value.begin(), value.end(), '"'), value.end());
         o->option_text(option.expected + value);
         a.options.push_back(o);
     }
-    a.config = a.app->add_option("--config", CLI::callback_t(), "defaults for all options, which the command line overrides");
+    a.config =
+        a.app->add_option("--config", CLI::callback_t(), "defaults for all options, which the command line overrides");
     a.config->take_last()->option_text("a JSON file");
     a.help = a.app->add_flag("--help,-h")->description("this text");
     return a;
@@ -136,8 +141,8 @@ std::string OptionSet::nearest(const std::string& name) const {
     });
 }
 
-void OptionSet::set(Option& option, const std::string& text, const std::string& source, std::vector<std::string>& errors) {
-    option.given = true;
+void OptionSet::set(Option& option, const std::string& text, const std::string& source,
+                    std::vector<std::string>& errors) {
     if (option.field.read(text)) return;
     option.failed = true;
     errors.push_back(fmt::format("{} expected {}, got '{}'", source, option.expected, text));
@@ -145,7 +150,8 @@ void OptionSet::set(Option& option, const std::string& text, const std::string& 
 
 void OptionSet::read_config(const std::string& file, std::vector<std::string>& errors) {
     std::ifstream in(file, std::ios::binary);
-    if (!in || std::filesystem::is_directory(file)) return errors.push_back(fmt::format("--config {}: the file cannot be read", file));
+    if (!in || std::filesystem::is_directory(file))
+        return errors.push_back(fmt::format("--config {}: the file cannot be read", file));
     std::set<std::string> seen;
     auto watch = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
         if (depth == 1 && event == nlohmann::json::parse_event_t::key)
@@ -164,14 +170,19 @@ void OptionSet::read_config(const std::string& file, std::vector<std::string>& e
     for (const auto& [key, value] : values.items()) {
         Option* option = find(key);
         std::string source = fmt::format("{}: {}", file, key);
-        if (!option) errors.push_back(fmt::format("{}: unknown option {}; did you mean {}?", file, key, nearest(key)));
-        else if (auto text = text_of(value)) set(*option, *text, source, errors);
-        else if (!value.is_null()) errors.push_back(fmt::format("{} expected {}, got {}", source, option->expected, value.dump()));
+        if (!option)
+            errors.push_back(fmt::format("{}: unknown option {}; did you mean {}?", file, key, nearest(key)));
+        else if (auto text = text_of(value)) {
+            set(*option, *text, source, errors);
+            option->given = option->field.json() != option->default_json;
+        } else if (!value.is_null())
+            errors.push_back(fmt::format("{} expected {}, got {}", source, option->expected, value.dump()));
     }
 }
 
 // Names with hyphens, and apart from their values, which may look like anything.
-std::vector<std::string> OptionSet::tokens(const std::vector<std::string>& arguments, std::vector<std::string>& errors) const {
+std::vector<std::string> OptionSet::tokens(const std::vector<std::string>& arguments,
+                                           std::vector<std::string>& errors) const {
     std::vector<std::string> tokens;
     for (std::size_t i = 0; i < arguments.size(); i++) {
         const std::string& argument = arguments[i];
@@ -188,8 +199,10 @@ std::vector<std::string> OptionSet::tokens(const std::vector<std::string>& argum
             continue;
         }
         tokens.push_back(flag(name));
-        if (equals != argument.npos) tokens.push_back(guarded(argument.substr(equals + 1)));
-        else if (wants) tokens.push_back(guarded(arguments[++i]));
+        if (equals != argument.npos)
+            tokens.push_back(guarded(argument.substr(equals + 1)));
+        else if (wants)
+            tokens.push_back(guarded(arguments[++i]));
     }
     return tokens;
 }
@@ -207,8 +220,11 @@ OptionSet::Parsed OptionSet::parse(const std::vector<std::string>& arguments, co
         if (!a.options[i]->count()) continue;
         std::string text = unguarded(a.options[i]->results().back()), source = flag(options_[i].names[0]);
         if (text.empty() && options_[i].is_switch) text = "true";
-        if (text.starts_with("--") && find(text.substr(2))) errors.push_back(source + " needs a value, got the option " + text);
-        else set(options_[i], text, source, errors);
+        if (text.starts_with("--") && find(text.substr(2)))
+            errors.push_back(source + " needs a value, got the option " + text);
+        else
+            set(options_[i], text, source, errors);
+        options_[i].given = true;
     }
     report_extras(a.app->remaining(), errors);
     for (const OptionConflict& conflict : check ? check() : std::vector<OptionConflict>{}) {
@@ -224,8 +240,10 @@ void OptionSet::report_extras(const std::vector<std::string>& extras, std::vecto
     for (const std::string& extra : extras) {
         bool option = extra.starts_with("-");
         std::string bare = extra.substr(std::min(extra.size(), extra.find_first_not_of('-')));
-        if (option) errors.push_back(fmt::format("unknown option {}; did you mean {}?", extra, flag(nearest(bare))));
-        else if (!after_unknown) errors.push_back(fmt::format("unexpected argument '{}'; options start with --", unguarded(extra)));
+        if (option)
+            errors.push_back(fmt::format("unknown option {}; did you mean {}?", extra, flag(nearest(bare))));
+        else if (!after_unknown)
+            errors.push_back(fmt::format("unexpected argument '{}'; options start with --", unguarded(extra)));
         after_unknown = option;
     }
 }
@@ -239,7 +257,8 @@ std::string OptionSet::json() const {
 
 std::vector<std::string> OptionSet::differences(const std::string& json) const {
     const auto other = nlohmann::json::parse(json, nullptr, false);
-    if (!other.is_object()) throw InputError("[options] expected the JSON object of an earlier run's options, got something else");
+    if (!other.is_object())
+        throw InputError("[options] expected the JSON object of an earlier run's options, got something else");
     std::vector<std::string> names;
     for (const Option& option : options_) {
         auto there = other.find(option.names[0]);

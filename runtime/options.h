@@ -1,5 +1,6 @@
-// Options of a command, each declared once: the command line, --config FILE, help, config.json and the comparison of two
-// runs all come from `set.add("lora_rank", options.lora_rank, "help", {.min = 1})`. Hyphen and underscore are the same.
+// Options of a command, each declared once: the command line, --config FILE, help, config.json and the comparison of
+// two runs all come from `set.add("lora_rank", options.lora_rank, "help", {.min = 1})`. Hyphen and underscore are the
+// same.
 #pragma once
 #include <array>
 #include <concepts>
@@ -23,7 +24,8 @@ struct ByteSize {
 };
 
 // The names of an enum's values, in their order. Several names may stand for one value: the first is the one written.
-//   template <> struct OptionNames<E> { static constexpr std::array names{std::pair{std::string_view("a"), E::a}, …}; };
+//   template <> struct OptionNames<E> { static constexpr std::array names{std::pair{std::string_view("a"), E::a}, …};
+//   };
 template <class E> struct OptionNames;
 
 // How a type stands on the command line and in JSON. `read` is false for a text that is none of the type.
@@ -58,7 +60,9 @@ template <> struct OptionType<ByteSize> {
     static std::string json(ByteSize value);
     static std::string expected() { return "a size such as 24GB or 22694MiB"; }
 };
-template <class E> requires std::is_enum_v<E> struct OptionType<E> {
+template <class E>
+requires std::is_enum_v<E>
+struct OptionType<E> {
     static bool read(std::string_view text, E& value) {
         for (const auto& [name, named] : OptionNames<E>::names)
             if (name == text) return value = named, true;
@@ -76,7 +80,9 @@ template <class E> requires std::is_enum_v<E> struct OptionType<E> {
     }
 };
 template <class T> struct OptionType<std::optional<T>> {
-    static bool read(std::string_view text, std::optional<T>& value) { return OptionType<T>::read(text, value.emplace()); }
+    static bool read(std::string_view text, std::optional<T>& value) {
+        return OptionType<T>::read(text, value.emplace());
+    }
     static std::string json(const std::optional<T>& value) { return value ? OptionType<T>::json(*value) : "null"; }
     static std::string expected() { return OptionType<T>::expected(); }
 };
@@ -132,21 +138,26 @@ class OptionSet {
                  [&field] { return OptionType<T>::json(field); }});
     }
     template <class T> void add(std::string_view names, T& field, std::string help, OptionRange range) {
-        declare(names, std::move(help), OptionType<T>::expected() + range.text(), std::same_as<T, bool>,
-                {[&field, range](std::string_view text) { return OptionType<T>::read(text, field) && range.holds(field); },
-                 [&field] { return OptionType<T>::json(field); }});
+        declare(
+            names, std::move(help), OptionType<T>::expected() + range.text(), std::same_as<T, bool>,
+            {[&field, range](std::string_view text) { return OptionType<T>::read(text, field) && range.holds(field); },
+             [&field] { return OptionType<T>::json(field); }});
     }
 
     enum class Parsed { run, help };
     using Check = std::function<std::vector<OptionConflict>()>;
-    // Sets the fields: defaults, then --config FILE, then the arguments. `check` is called once all are set. An InputError
-    // has one line for every error found. Parsed::help: --help was asked for, nothing is set or checked.
+    // Sets the fields: defaults, then --config FILE, then the arguments. `check` is called once all are set. An
+    // InputError has one line for every error found. Parsed::help: --help was asked for, nothing is set or checked.
     Parsed parse(const std::vector<std::string>& arguments, const Check& check = {});
 
-    bool given(std::string_view name) const;  // on the command line or in the config file
+    static std::string flag(const std::string& name);  // "lora_rank" -> "--lora-rank"
+    // On the command line, or with another value than the default in the config file (which may be an earlier run's
+    // json()).
+    bool given(std::string_view name) const;
     std::string help() const;
     std::string json() const;  // every option with the value that its field has now
-    // The options whose values differ from those that json() wrote in another run. One that is missing there had its default.
+    // The options whose values differ from those that json() wrote in another run. One that is missing there had its
+    // default.
     std::vector<std::string> differences(const std::string& json) const;
 
   private:
@@ -157,7 +168,7 @@ class OptionSet {
     struct Option {
         std::vector<std::string> names;  // with underscores
         std::string help, group, expected;
-        bool is_switch;                  // may stand without a value
+        bool is_switch;  // may stand without a value
         Field field;
         std::string default_json;
         bool given = false, failed = false;

@@ -71,9 +71,10 @@ struct File {
 
 TEST_CASE("every type is read from the command line") {
     Basket b;
-    CHECK(b.parse({"--model_name", "x", "--fruit=nashi", "--shuffle", "false", "--packing", "--lora-rank", "8", "--lr", "5e-4",
-                   "--output_dir", "out", "--threads", "3", "--gpus", "cpu", "--prompt-ids", "1,-2,3", "--gpu-memory",
-                   "22694MiB"}) == OptionSet::Parsed::run);
+    CHECK(
+        b.parse({"--model_name", "x",      "--fruit=nashi", "--shuffle", "false",     "--packing", "--lora-rank", "8",
+                 "--lr",         "5e-4",   "--output_dir",  "out",       "--threads", "3",         "--gpus",      "cpu",
+                 "--prompt-ids", "1,-2,3", "--gpu-memory",  "22694MiB"}) == OptionSet::Parsed::run);
     CHECK(b.model == "x");
     CHECK(b.fruit == Fruit::pear);
     CHECK_FALSE(b.shuffle);
@@ -94,7 +95,8 @@ TEST_CASE("sizes") {
     CHECK(bytes("1.5GiB") == 3LL << 29);
     CHECK(bytes("77") == 77);
     CHECK(bytes("8B") == 8);
-    for (const char* bad : {"", "GB", "-1GB", "1GBs", "1 GB", "nan", "1e30GB", "0x10"}) CHECK_MESSAGE(bytes(bad) == -1, bad);
+    for (const char* bad : {"", "GB", "-1GB", "1GBs", "1 GB", "nan", "1e30GB", "0x10"})
+        CHECK_MESSAGE(bytes(bad) == -1, bad);
 }
 
 TEST_CASE("defaults stay, and an option knows whether it was given") {
@@ -109,9 +111,13 @@ TEST_CASE("defaults stay, and an option knows whether it was given") {
 }
 
 TEST_CASE("switches take their value in every way, and the last one of two counts") {
-    for (auto [arguments, packing] : std::vector<std::pair<std::vector<std::string>, bool>>{
-             {{"--packing"}, true}, {{"--packing", "true"}, true}, {{"--packing=true"}, true}, {{"--packing=False"}, false},
-             {{"--packing", "--lr", "0"}, true}, {{"--packing", "true", "--packing", "false"}, false}}) {
+    for (auto [arguments, packing] :
+         std::vector<std::pair<std::vector<std::string>, bool>>{{{"--packing"}, true},
+                                                                {{"--packing", "true"}, true},
+                                                                {{"--packing=true"}, true},
+                                                                {{"--packing=False"}, false},
+                                                                {{"--packing", "--lr", "0"}, true},
+                                                                {{"--packing", "true", "--packing", "false"}, false}}) {
         Basket b;
         b.parse(arguments);
         CHECK(b.packing == packing);
@@ -121,7 +127,8 @@ TEST_CASE("switches take their value in every way, and the last one of two count
 }
 
 TEST_CASE("a text may look like anything") {
-    for (std::string text : {"[INST] a, b [/INST]", "[a,b]", "--what_is this", "-5", "", "a=b", "--", "\x1f", "%s {}", "é"}) {
+    for (std::string text :
+         {"[INST] a, b [/INST]", "[a,b]", "--what_is this", "-5", "", "a=b", "--", "\x1f", "%s {}", "é"}) {
         Basket spaced, joined;
         spaced.parse({"--model", text, "--lora-rank", "2"});
         joined.parse({"--model=" + text, "--lora-rank=2"});
@@ -141,8 +148,8 @@ TEST_CASE("an unknown option fails with the nearest name") {
 
 TEST_CASE("all errors are reported at once, a line each") {
     Basket b;
-    CHECK(b.errors({"--fruit", "plum", "--lora-rank", "0", "--lr", "nan", "--lrr", "3", "--threads", "1.5", "--gpus", "cpu,,cpu",
-                    "--output-dir", "", "--model"}) ==
+    CHECK(b.errors({"--fruit", "plum", "--lora-rank", "0", "--lr", "nan", "--lrr", "3", "--threads", "1.5", "--gpus",
+                    "cpu,,cpu", "--output-dir", "", "--model"}) ==
           "--model needs a value\n"
           "--fruit expected apple|pear|nashi, got 'plum'\n"
           "--lora-rank expected an integer >= 1 and <= 4096, got '0'\n"
@@ -158,7 +165,8 @@ TEST_CASE("all errors are reported at once, a line each") {
 TEST_CASE("rules between options join the list, unless they rest on a value that has an error") {
     Basket b;
     auto check = [&] {
-        return std::vector<OptionConflict>{{{"lora_rank", "lr"}, "rank and rate do not fit"}, {{"fruit"}, "no such fruit today"}};
+        return std::vector<OptionConflict>{{{"lora_rank", "lr"}, "rank and rate do not fit"},
+                                           {{"fruit"}, "no such fruit today"}};
     };
     try {
         b.set.parse({"--lr", "x"}, check);
@@ -169,7 +177,7 @@ TEST_CASE("rules between options join the list, unless they rest on a value that
 }
 
 TEST_CASE("--config sets defaults that the command line overrides") {
-    File config(R"({"lora-rank": 16, "lr": 0.25, "gpus": ["cpu"], "shuffle": false, "model": "a", "threads": null})");
+    File config(R"({"lora-rank": 16, "lr": 0.25, "gpus": ["cpu"], "shuffle": false, "model": "a", "threads": null, "fruit": "apple"})");
     Basket b;
     b.parse({"--lr", "0.5", "--config", config.path});
     CHECK(b.lora_rank == 16);
@@ -178,6 +186,7 @@ TEST_CASE("--config sets defaults that the command line overrides") {
     CHECK_FALSE(b.shuffle);
     CHECK(b.set.given("lora_rank"));
     CHECK_FALSE(b.set.given("threads"));
+    CHECK_FALSE(b.set.given("fruit"));  // as it would be anyway: a run's own config.json contradicts nothing
 }
 
 TEST_CASE("errors of the config file") {
@@ -185,11 +194,10 @@ TEST_CASE("errors of the config file") {
     std::string at = config.path.string() + ": ";
     Basket b;
     CHECK(b.errors({"--config", config.path}) ==
-          at + "lora_rank stands there twice\n" +
-          at + "gpus expected a list of text, separated by commas, got {\"a\":1}\n" +
-          at + "unknown option lorarank; did you mean lora_rank?\n" +
-          at + "lr expected a number >= 0 and < 1, got 'fast'\n" +
-          at + "packing expected true or false, got '1'");
+          at + "lora_rank stands there twice\n" + at +
+              "gpus expected a list of text, separated by commas, got {\"a\":1}\n" + at +
+              "unknown option lorarank; did you mean lora_rank?\n" + at +
+              "lr expected a number >= 0 and < 1, got 'fast'\n" + at + "packing expected true or false, got '1'");
     CHECK(b.errors({"--config", "/no/such.json"}) == "--config /no/such.json: the file cannot be read");
     CHECK(b.errors({"--config", "/tmp"}) == "--config /tmp: the file cannot be read");
     CHECK(b.errors({"--config"}) == "--config needs a value");
@@ -226,8 +234,9 @@ TEST_CASE("help names every option with its default and says so before anything 
     CHECK(b.parse({"--help", "--nonsense"}) == OptionSet::Parsed::help);
     CHECK(b.parse({"-h"}) == OptionSet::Parsed::help);
     std::string help = b.set.help();
-    for (const char* part : {"fine-tune a model", "tandem train", "Model:", "Training:", "--model,--model-name", "--lora-rank",
-                             "an integer >= 1 and <= 4096 [64]", "rank of the adapters", "--config", "apple|pear|nashi [apple]"})
+    for (const char* part :
+         {"fine-tune a model", "tandem train", "Model:", "Training:", "--model,--model-name", "--lora-rank",
+          "an integer >= 1 and <= 4096 [64]", "rank of the adapters", "--config", "apple|pear|nashi [apple]"})
         CHECK_MESSAGE(help.find(part) != std::string::npos, part);
     CHECK_FALSE(b.set.given("model"));
 }
