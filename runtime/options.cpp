@@ -4,6 +4,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -34,6 +35,14 @@ std::size_t distance(std::string_view a, std::string_view b) {
         }
     }
     return row.back();
+}
+
+// A default as it would be typed.
+std::string shown(const std::string& json) {
+    std::string text;
+    for (char c : json)
+        if (!std::strchr("\"[] ", c)) text += c;
+    return text == "null" ? "" : text;
 }
 
 // CLI11 takes "[a,b]" for a list of its own and splits it; with this at its end a value passes as it is.
@@ -79,15 +88,14 @@ std::string OptionRange::text() const {
 
 std::string OptionSet::flag(const std::string& name) { return "--" + with('-', name); }
 
-void OptionSet::declare(std::string_view names, std::string help, std::string expected, bool is_switch, Field field) {
+void OptionSet::declare(std::string_view names, std::string help, Field field) {
     std::vector<std::string> list;
     for (std::string& name : CLI::detail::split(std::string(names), ','))
         list.push_back(with('_', CLI::detail::trim(name)));
     for (const std::string& name : list)
         if (find(name)) throw Error(fmt::format("[options] {} is declared twice", name));
     std::string initial = field.json();
-    options_.push_back(
-        {std::move(list), std::move(help), group_, std::move(expected), is_switch, std::move(field), initial});
+    options_.push_back({std::move(list), std::move(help), group_, std::move(field), initial});
 }
 
 OptionSet::Option* OptionSet::find(std::string_view name) {
@@ -116,16 +124,14 @@ OptionSet::Arguments OptionSet::build() const {
         std::string flags;
         for (const std::string& name : option.names) flags += (flags.empty() ? "" : ",") + flag(name);
         CLI::Option* o = a.app->add_option(flags, CLI::callback_t(), option.help);
-        o->expected(option.is_switch ? 0 : 1, 1)->take_last()->group(option.group.empty() ? "Options" : option.group);
-        std::string value =
-            option.default_json == "null" || option.default_json == "\"\"" ? "" : " [" + option.default_json + "]";
-        value.erase(std::remove(value.begin(), value.end(), '"'), value.end());
-        o->option_text(option.expected + value);
+        o->expected(option.field.is_switch ? 0 : 1, 1)->take_last()->group(option.group);
+        std::string value = shown(option.default_json);
+        o->option_text(option.field.placeholder + (value.empty() ? "" : " [" + value + "]"));
         a.options.push_back(o);
     }
     a.config =
         a.app->add_option("--config", CLI::callback_t(), "defaults for all options, which the command line overrides");
-    a.config->take_last()->option_text("a JSON file");
+    a.config->take_last()->option_text("FILE.json");
     a.help = a.app->add_flag("--help,-h")->description("this text");
     return a;
 }
@@ -145,7 +151,7 @@ void OptionSet::set(Option& option, const std::string& text, const std::string& 
                     std::vector<std::string>& errors) {
     if (option.field.read(text)) return;
     option.failed = true;
-    errors.push_back(fmt::format("{} expected {}, got '{}'", source, option.expected, text));
+    errors.push_back(fmt::format("{} expected {}, got '{}'", source, option.field.expected, text));
 }
 
 void OptionSet::read_config(const std::string& file, std::vector<std::string>& errors) {
@@ -176,7 +182,7 @@ void OptionSet::read_config(const std::string& file, std::vector<std::string>& e
             set(*option, *text, source, errors);
             option->given = option->field.json() != option->default_json;
         } else if (!value.is_null())
-            errors.push_back(fmt::format("{} expected {}, got {}", source, option->expected, value.dump()));
+            errors.push_back(fmt::format("{} expected {}, got {}", source, option->field.expected, value.dump()));
     }
 }
 
@@ -193,7 +199,7 @@ std::vector<std::string> OptionSet::tokens(const std::vector<std::string>& argum
         std::size_t equals = argument.find('=');
         std::string name = argument.substr(2, equals - 2);
         const Option* option = find(name);
-        bool wants = option ? !option->is_switch : name == "config";
+        bool wants = option ? !option->field.is_switch : name == "config";
         if (equals == argument.npos && wants && i + 1 == arguments.size()) {
             errors.push_back(flag(name) + " needs a value");
             continue;
@@ -219,7 +225,7 @@ OptionSet::Parsed OptionSet::parse(const std::vector<std::string>& arguments, co
     for (std::size_t i = 0; i < options_.size(); i++) {
         if (!a.options[i]->count()) continue;
         std::string text = unguarded(a.options[i]->results().back()), source = flag(options_[i].names[0]);
-        if (text.empty() && options_[i].is_switch) text = "true";
+        if (text.empty() && options_[i].field.is_switch) text = "true";
         if (text.starts_with("--") && find(text.substr(2)))
             errors.push_back(source + " needs a value, got the option " + text);
         else

@@ -34,31 +34,37 @@ template <> struct OptionType<bool> {
     static bool read(std::string_view text, bool& value);
     static std::string json(bool value);
     static std::string expected() { return "true or false"; }
+    static std::string placeholder() { return ""; }
 };
 template <> struct OptionType<std::int64_t> {
     static bool read(std::string_view text, std::int64_t& value);
     static std::string json(std::int64_t value);
     static std::string expected() { return "an integer"; }
+    static std::string placeholder() { return "N"; }
 };
 template <> struct OptionType<double> {
     static bool read(std::string_view text, double& value);  // finite
     static std::string json(double value);                   // shortest text that reads back equal
     static std::string expected() { return "a number"; }
+    static std::string placeholder() { return "X"; }
 };
 template <> struct OptionType<std::string> {
     static bool read(std::string_view text, std::string& value);
     static std::string json(const std::string& value);
     static std::string expected() { return "text"; }
+    static std::string placeholder() { return "TEXT"; }
 };
 template <> struct OptionType<std::filesystem::path> {
     static bool read(std::string_view text, std::filesystem::path& value);  // not empty
     static std::string json(const std::filesystem::path& value);
     static std::string expected() { return "a path"; }
+    static std::string placeholder() { return "PATH"; }
 };
 template <> struct OptionType<ByteSize> {
     static bool read(std::string_view text, ByteSize& value);
     static std::string json(ByteSize value);
     static std::string expected() { return "a size such as 24GB or 22694MiB"; }
+    static std::string placeholder() { return "SIZE"; }
 };
 template <class E>
 requires std::is_enum_v<E>
@@ -85,6 +91,7 @@ template <class T> struct OptionType<std::optional<T>> {
     }
     static std::string json(const std::optional<T>& value) { return value ? OptionType<T>::json(*value) : "null"; }
     static std::string expected() { return OptionType<T>::expected(); }
+    static std::string placeholder() { return OptionType<T>::placeholder(); }
 };
 template <class T> struct OptionType<std::vector<T>> {  // a,b,c; an empty text is an empty list
     static bool read(std::string_view text, std::vector<T>& value) {
@@ -104,6 +111,7 @@ template <class T> struct OptionType<std::vector<T>> {  // a,b,c; an empty text 
         return "[" + all + "]";
     }
     static std::string expected() { return "a list of " + OptionType<T>::expected() + ", separated by commas"; }
+    static std::string placeholder() { return OptionType<T>::placeholder() + ",…"; }
 };
 
 // What a number must keep to.
@@ -133,15 +141,15 @@ class OptionSet {
 
     // names: "model, model_name" declares an alias. The field's present value is the default; it must outlive the set.
     template <class T> void add(std::string_view names, T& field, std::string help) {
-        declare(names, std::move(help), OptionType<T>::expected(), std::same_as<T, bool>,
-                {[&field](std::string_view text) { return OptionType<T>::read(text, field); },
-                 [&field] { return OptionType<T>::json(field); }});
+        declare(names, std::move(help), field_of(field));
     }
     template <class T> void add(std::string_view names, T& field, std::string help, OptionRange range) {
-        declare(
-            names, std::move(help), OptionType<T>::expected() + range.text(), std::same_as<T, bool>,
-            {[&field, range](std::string_view text) { return OptionType<T>::read(text, field) && range.holds(field); },
-             [&field] { return OptionType<T>::json(field); }});
+        Field ranged = field_of(field);
+        ranged.expected += range.text();
+        ranged.read = [&field, range](std::string_view text) {
+            return OptionType<T>::read(text, field) && range.holds(field);
+        };
+        declare(names, std::move(help), std::move(ranged));
     }
 
     enum class Parsed { run, help };
@@ -162,19 +170,26 @@ class OptionSet {
 
   private:
     struct Field {
+        std::string expected, placeholder;
+        bool is_switch;  // may stand without a value
         std::function<bool(std::string_view)> read;
         std::function<std::string()> json;
     };
+    template <class T> static Field field_of(T& field) {
+        using Type = OptionType<T>;
+        return {Type::expected(), Type::placeholder(), std::same_as<T, bool>,
+                [&field](std::string_view text) { return Type::read(text, field); },
+                [&field] { return Type::json(field); }};
+    }
     struct Option {
         std::vector<std::string> names;  // with underscores
-        std::string help, group, expected;
-        bool is_switch;  // may stand without a value
+        std::string help, group;
         Field field;
         std::string default_json;
         bool given = false, failed = false;
     };
     struct Arguments;  // options.cpp
-    void declare(std::string_view names, std::string help, std::string expected, bool is_switch, Field field);
+    void declare(std::string_view names, std::string help, Field field);
     Option* find(std::string_view name);
     const Option* find(std::string_view name) const;
     std::string nearest(const std::string& name) const;

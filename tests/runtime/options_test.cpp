@@ -177,7 +177,8 @@ TEST_CASE("rules between options join the list, unless they rest on a value that
 }
 
 TEST_CASE("--config sets defaults that the command line overrides") {
-    File config(R"({"lora-rank": 16, "lr": 0.25, "gpus": ["cpu"], "shuffle": false, "model": "a", "threads": null, "fruit": "apple"})");
+    File config(
+        R"({"lora-rank": 16, "lr": 0.25, "gpus": ["cpu"], "shuffle": false, "model": "a", "threads": null, "fruit": "apple"})");
     Basket b;
     b.parse({"--lr", "0.5", "--config", config.path});
     CHECK(b.lora_rank == 16);
@@ -234,9 +235,9 @@ TEST_CASE("help names every option with its default and says so before anything 
     CHECK(b.parse({"--help", "--nonsense"}) == OptionSet::Parsed::help);
     CHECK(b.parse({"-h"}) == OptionSet::Parsed::help);
     std::string help = b.set.help();
-    for (const char* part :
-         {"fine-tune a model", "tandem train", "Model:", "Training:", "--model,--model-name", "--lora-rank",
-          "an integer >= 1 and <= 4096 [64]", "rank of the adapters", "--config", "apple|pear|nashi [apple]"})
+    for (const char* part : {"fine-tune a model", "tandem train", "Model:", "Training:", "--model,--model-name",
+                             "--lora-rank", "--lora-rank N [64]", "rank of the adapters", "--config",
+                             "apple|pear|nashi [apple]", "--gpus TEXT,… [cpu,cpu]", "--packing [false]"})
         CHECK_MESSAGE(help.find(part) != std::string::npos, part);
     CHECK_FALSE(b.set.given("model"));
 }
