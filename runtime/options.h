@@ -84,6 +84,7 @@ struct OptionType<E> {
         for (const auto& [name, named] : OptionNames<E>::names) all += (all.empty() ? "" : "|") + std::string(name);
         return all;
     }
+    static std::string placeholder() { return expected(); }
 };
 template <class T> struct OptionType<std::optional<T>> {
     static bool read(std::string_view text, std::optional<T>& value) {
