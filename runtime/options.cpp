@@ -125,8 +125,9 @@ OptionSet::Arguments OptionSet::build() const {
         for (const std::string& name : option.names) flags += (flags.empty() ? "" : ",") + flag(name);
         CLI::Option* o = a.app->add_option(flags, CLI::callback_t(), option.help);
         o->expected(option.field.is_switch ? 0 : 1, 1)->take_last()->group(option.group);
-        std::string value = shown(option.default_json);
-        o->option_text(option.field.placeholder + (value.empty() ? "" : " [" + value + "]"));
+        std::string text = option.field.placeholder, value = shown(option.default_json);
+        if (!value.empty()) text += (text.empty() ? "[" : " [") + value + "]";
+        o->option_text(text);
         a.options.push_back(o);
     }
     a.config =

@@ -112,7 +112,7 @@ template <class T> struct OptionType<std::vector<T>> {  // a,b,c; an empty text 
         return "[" + all + "]";
     }
     static std::string expected() { return "a list of " + OptionType<T>::expected() + ", separated by commas"; }
-    static std::string placeholder() { return OptionType<T>::placeholder() + ",…"; }
+    static std::string placeholder() { return OptionType<T>::placeholder() + ",..."; }
 };
 
 // What a number must keep to.

@@ -2,13 +2,13 @@
 #pragma once
 #include <filesystem>
 
+#include "models/train/schedule.h"
+#include "models/train/trainer.h"
 #include "tools/options/model_options.h"
 
 namespace tandem {
 
 enum class ShardingStrategy { ddp, shard_grad_op, full_shard };  // by how much is sharded
-enum class Optimizer { adamw, sgd };
-enum class LrScheduler { constant, linear, cosine };
 enum class LogTo { tqdm, stdout_lines };
 enum class Transport { automatic, host };
 
@@ -29,9 +29,9 @@ struct TrainOptions : ModelOptions {
     std::int64_t max_steps = -1;  // -1: num_epochs alone ends the run
     std::int64_t num_epochs = 1;
     std::int64_t gradient_accumulation_steps = 1;
-    Optimizer optimizer = Optimizer::adamw;
+    OptimizerKind optimizer = OptimizerKind::adamw;
     double lr = 1e-5, wd = 0.1;
-    LrScheduler lr_scheduler = LrScheduler::constant;
+    LrSchedule lr_scheduler = LrSchedule::constant;
     bool apply_gradient_clipping = false;
     double grad_norm = 0.3;
 
@@ -65,13 +65,13 @@ template <> struct OptionNames<ShardingStrategy> {
         {"ddp", ShardingStrategy::ddp},
     });
 };
-template <> struct OptionNames<Optimizer> {
-    static constexpr auto names =
-        std::to_array<std::pair<std::string_view, Optimizer>>({{"adamw", Optimizer::adamw}, {"sgd", Optimizer::sgd}});
+template <> struct OptionNames<OptimizerKind> {
+    static constexpr auto names = std::to_array<std::pair<std::string_view, OptimizerKind>>(
+        {{"adamw", OptimizerKind::adamw}, {"sgd", OptimizerKind::sgd}});
 };
-template <> struct OptionNames<LrScheduler> {
-    static constexpr auto names = std::to_array<std::pair<std::string_view, LrScheduler>>(
-        {{"constant", LrScheduler::constant}, {"linear", LrScheduler::linear}, {"cosine", LrScheduler::cosine}});
+template <> struct OptionNames<LrSchedule> {
+    static constexpr auto names = std::to_array<std::pair<std::string_view, LrSchedule>>(
+        {{"constant", LrSchedule::constant}, {"linear", LrSchedule::linear}, {"cosine", LrSchedule::cosine}});
 };
 template <> struct OptionNames<LogTo> {
     static constexpr auto names =

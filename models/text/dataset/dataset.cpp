@@ -30,7 +30,8 @@ Sample read_sample(std::string_view text, const TextTools* tools, const DatasetO
     try {
         object = nlohmann::json::parse(text);
     } catch (const nlohmann::json::parse_error& e) {
-        throw InputError(fmt::format("broken JSON at byte {}: {}", e.byte, e.what()));
+        std::string_view what = e.what();  // "[code] parse error at line 1, column 9: …", a line of this text alone
+        throw InputError(fmt::format("broken JSON at byte {}: {}", e.byte, what.substr(what.find(": ") + 2)));
     }
     Sample sample = make_sample(object, tools, options);
     auto outside = [&](std::int32_t id) { return id >= options.vocab; };

@@ -54,6 +54,10 @@ struct TextTools {
     std::string no_chat;  // without a template: why, and what to do; the error for data with conversations
 };
 
+// Ids of a whole text, BOS once: a special token that the post-processor adds at an end is dropped where the text (from
+// a chat template) has it there itself.
+Encoding encode_whole(const Tokenizer& tokenizer, std::string_view text);
+
 struct DatasetOptions {
     std::int64_t context_length;
     std::int64_t vocab;  // ids are below

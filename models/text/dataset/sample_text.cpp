@@ -59,21 +59,6 @@ Sample from_ids(const json& object, const DatasetOptions& options) {
     return sample;
 }
 
-// Ids of a whole text. A special token that the post-processor adds is dropped where the text itself has it there.
-Encoding encode_whole(const Tokenizer& tokenizer, std::string_view text) {
-    Encoding e = tokenizer.encode(text, SpecialTokens::add);
-    auto added = [&](std::size_t i) { return e.spans[i].begin == e.spans[i].end; };
-    if (e.ids.size() > 1 && added(0) && e.ids[0] == e.ids[1]) {
-        e.ids.erase(e.ids.begin());
-        e.spans.erase(e.spans.begin());
-    }
-    if (std::size_t n = e.ids.size(); n > 1 && added(n - 1) && e.ids[n - 1] == e.ids[n - 2]) {
-        e.ids.pop_back();
-        e.spans.pop_back();
-    }
-    return e;
-}
-
 // A token is supervised when any of its bytes is: one that spans the border ("▁4" of "[/INST] 4") has to be generated.
 Sample supervise(Encoding encoding, const std::vector<Rendered::Span>& spans) {
     Sample sample{std::move(encoding.ids), {}};
@@ -155,6 +140,20 @@ void truncate(Sample& sample, std::size_t length) {
 }
 
 }  // namespace
+
+Encoding encode_whole(const Tokenizer& tokenizer, std::string_view text) {
+    Encoding e = tokenizer.encode(text, SpecialTokens::add);
+    auto added = [&](std::size_t i) { return e.spans[i].begin == e.spans[i].end; };
+    if (e.ids.size() > 1 && added(0) && e.ids[0] == e.ids[1]) {
+        e.ids.erase(e.ids.begin());
+        e.spans.erase(e.spans.begin());
+    }
+    if (std::size_t n = e.ids.size(); n > 1 && added(n - 1) && e.ids[n - 1] == e.ids[n - 2]) {
+        e.ids.pop_back();
+        e.spans.pop_back();
+    }
+    return e;
+}
 
 Sample make_sample(const json& object, const TextTools* tools, const DatasetOptions& options) {
     if (!object.is_object()) throw InputError(fmt::format("expected a JSON object, got {}", object.type_name()));

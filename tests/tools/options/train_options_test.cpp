@@ -122,7 +122,7 @@ TEST_CASE("a command line of fsdp_qlora's is understood") {
     CHECK(o.precision == Precision::fp32);
     CHECK(o.sharding_strategy == ShardingStrategy::shard_grad_op);
     CHECK(o.sharding_strategy < ShardingStrategy::full_shard);
-    CHECK(o.lr_scheduler == LrScheduler::cosine);
+    CHECK(o.lr_scheduler == LrSchedule::cosine);
     CHECK(o.log_to == LogTo::stdout_lines);
     CHECK(o.apply_gradient_clipping);
     CHECK(target_modules(o) == std::vector<std::string>{"q_proj", "v_proj"});
