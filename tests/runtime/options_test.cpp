@@ -235,7 +235,7 @@ TEST_CASE("help names every option with its default and says so before anything 
     CHECK(b.parse({"--help", "--nonsense"}) == OptionSet::Parsed::help);
     CHECK(b.parse({"-h"}) == OptionSet::Parsed::help);
     std::string help = b.set.help();
-    for (const char* part : {"fine-tune a model", "tandem train", "Model:", "Training:", "--model,--model-name",
+    for (std::string part : {"fine-tune a model", "tandem train", "Model:", "Training:", "--model,--model-name",
                              "--lora-rank", "--lora-rank N [64]", "rank of the adapters", "--config",
                              "apple|pear|nashi [apple]", "--gpus TEXT,... [cpu,cpu]", "--packing [false]"})
         CHECK_MESSAGE(help.find(part) != std::string::npos, part);

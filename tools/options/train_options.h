@@ -2,8 +2,8 @@
 #pragma once
 #include <filesystem>
 
+#include "models/train/optimizer_kind.h"
 #include "models/train/schedule.h"
-#include "models/train/trainer.h"
 #include "tools/options/model_options.h"
 
 namespace tandem {

@@ -62,7 +62,7 @@ struct DatasetOptions {
     std::int64_t context_length;
     std::int64_t vocab;  // ids are below
     bool truncate = false;
-    std::optional<std::int64_t> limit;  // samples; what follows is not read
+    std::optional<std::int64_t> limit = {};  // samples; what follows is not read
 };
 
 // Throws an InputError that names file:line (of a JSON array: where the element starts). `tools` may be null: then the

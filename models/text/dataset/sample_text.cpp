@@ -39,9 +39,8 @@ std::vector<std::int32_t> id_list(const json& object, const char* key, std::int6
         if (!item.is_number_integer())
             throw InputError(
                 fmt::format("expected {} to hold integers, got {} as number {}", key, item.dump(), ids.size()));
-        // as double: an unsigned number beyond int64 must not wrap into the range
-        bool known = item.get<double>() >= 0 && item.get<double>() < double(vocab);
-        if (!known && !(mask_allowed && item == not_supervised))
+        double id = item.get<double>();  // an unsigned number beyond int64 must not wrap into the range
+        if (!(id >= 0 && id < double(vocab)) && !(mask_allowed && id == not_supervised))
             throw InputError(fmt::format("expected ids below the vocabulary's {} in {}, got {} as number {}", vocab,
                                          key, item.dump(), ids.size()));
         ids.push_back(item.get<std::int32_t>());
