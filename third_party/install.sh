@@ -68,9 +68,10 @@ link_system_libraries() {
         fi
     done < <(find "$work" -xtype l)
     [[ -e $work/usr/bin/g++ ]] || return 0
-    for target in /lib/*-linux-gnu/{libc,libm,libmvec,libgcc_s,ld-linux*}.so.*; do
+    for target in /lib/*-linux-gnu/{libc,libm,libmvec,libgcc_s}.so.* /lib{,64}/{,*-linux-gnu/}ld-linux*.so.*; do
+        [[ -e $target && ! -e $work$target ]] || continue
         mkdir -p "$work${target%/*}"
-        [[ ! -f $target || -e $work$target ]] || ln -s "$target" "$work$target"
+        ln -s "$target" "$work$target"
     done
 }
 
