@@ -29,7 +29,7 @@ if [[ -d .deps ]]; then
         export CXX=$root/.deps/usr/bin/g++ CXXFLAGS="--sysroot=$root/.deps"
     fi
     for libraries in "$root"/.deps/usr/lib/*-linux-gnu; do
-        export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries
+        export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries LDFLAGS="-Wl,-rpath,$libraries"
     done
 fi
 # The compiler's cache serves every checkout of this user.
