@@ -41,7 +41,7 @@ fail() {
 
 # The apt-get of a user without root: lists of its own where the system has none.
 own_lists=(-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache" -o Debug::NoLocking=true)
-network=(-o Acquire::Retries=2 -o Acquire::http::Timeout=20)
+network=(-o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o APT::Update::Error-Mode=any)
 
 install_packages() {
     local install=(apt-get "${network[@]}" -o DPkg::Lock::Timeout=300 install -y --no-install-recommends)
