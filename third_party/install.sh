@@ -56,22 +56,27 @@ closure() {
     apt-get "$@" install -s --no-install-recommends "${lacking[@]}" 2>>"$log" | awk '/^Inst /{print $2}'
 }
 
+# Links the system's own library into $work, also under the name that its link leads to.
+link_from_system() {
+    local file
+    for file in "$1" "$(readlink -f "$1")"; do
+        [[ -e $file && ! -e $work$file ]] || continue
+        mkdir -p "$work${file%/*}"
+        ln -s "$file" "$work$file"
+    done
+}
+
 # A link of a -dev package may lead to a library that the system has already and that was not fetched again; and the
 # linker takes these libraries from below its sysroot (tools/build.sh).
 link_system_libraries() {
-    local link target
+    local link file
     while IFS= read -r link; do
-        target=$(realpath -m "$link")
-        if [[ $target == "$work"/* && -e ${target#"$work"} ]]; then
-            mkdir -p "${target%/*}"
-            ln -s "${target#"$work"}" "$target"
-        fi
+        file=$(realpath -m "$link")
+        [[ $file != "$work"/* ]] || link_from_system "${file#"$work"}"
     done < <(find "$work" -xtype l)
     [[ -e $work/usr/bin/g++ ]] || return 0
-    for target in /lib/*-linux-gnu/{libc,libm,libmvec,libgcc_s}.so.* /lib{,64}/{,*-linux-gnu/}ld-linux*.so.*; do
-        [[ -e $target && ! -e $work$target ]] || continue
-        mkdir -p "$work${target%/*}"
-        ln -s "$target" "$work$target"
+    for file in /lib/*-linux-gnu/{libc,libm,libmvec,libgcc_s}.so.* /lib{,64}/{,*-linux-gnu/}ld-linux*.so.*; do
+        link_from_system "$file"
     done
 }
 
