@@ -63,9 +63,7 @@ bool opens_function(const std::string& head) {
 }  // namespace
 
 std::vector<std::string> tracked_files() { return git_ls_files("--cached"); }
-std::vector<std::string> tracked_files_and_others() {
-    return git_ls_files("--cached --others --exclude-standard");
-}
+std::vector<std::string> tracked_files_and_others() { return git_ls_files("--cached --others --exclude-standard"); }
 
 bool is_cpp(const std::string& path) {
     const std::string extension = std::filesystem::path(path).extension();
@@ -95,8 +93,10 @@ std::string code_only(const std::string& text) {
             while (end < text.size() && text[end - 1] == '\\');
         }
         blank(i, end);
-        if (text[i] == '\n') line_is_empty = true;
-        else if (end == i && text[i] != ' ' && text[i] != '\t') line_is_empty = false;
+        if (text[i] == '\n')
+            line_is_empty = true;
+        else if (end == i && text[i] != ' ' && text[i] != '\t')
+            line_is_empty = false;
         i = std::max(end, i + 1);
     }
     return code;
@@ -106,7 +106,7 @@ std::vector<Function> functions(const std::string& text) {
     const std::string code = code_only(text);
     std::vector<Function> found;
     int line = 1, head_line = 1, parentheses = 0;
-    int depth = 0;     // of braces inside a function or an initialiser
+    int depth = 0;      // of braces inside a function or an initialiser
     bool body = false;  // of a function
     std::string head;
     for (const char c : code) {

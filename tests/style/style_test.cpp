@@ -118,9 +118,10 @@ TEST_CASE("style: every header starts with #pragma once") {
 }
 
 TEST_CASE("style: the top level holds what the design allows") {
-    const std::set<std::string> allowed = {
-        "CMakeLists.txt", "runtime", "ops",     "models",            "quant", "dist",  "tools",
-        "tests",          "third_party", "README.md", "LICENSE", "CMakePresets.json", "train", "tandem"};
+    const std::set<std::string> allowed = {"CMakeLists.txt", "runtime",   "ops",     "models",
+                                           "quant",          "dist",      "tools",   "tests",
+                                           "third_party",    "README.md", "LICENSE", "CMakePresets.json",
+                                           "train",          "tandem"};
     for (const std::string& path : tracked_files()) {
         const std::string top = room_of(path);
         CHECK_MESSAGE((top[0] == '.' || allowed.contains(top)), path);
