@@ -21,7 +21,7 @@ const AddedTokens::Search::Entry* AddedTokens::Search::match(std::string_view te
 
 AddedTokens::AddedTokens(const std::optional<JsonNode>& list, const Bpe& bpe,
                          const std::vector<Normalizer>& normalizers)
-    : word_character_(Pattern::regex("\\w")) {
+    : word_character_(Pattern::rust_word_character()) {
     if (!list) return;
     auto items = list->items();
     tokens_.reserve(items.size());  // pointers to the elements are kept
@@ -63,9 +63,8 @@ AddedToken AddedTokens::read(const JsonNode& node, const Bpe& bpe) const {
 bool AddedTokens::is_part_of_word(const AddedToken& token, std::string_view text, std::size_t begin,
                                   std::size_t end) const {
     if (!token.single_word) return false;
-    auto is_word = [&](std::size_t at) {  // the joiners count here, as they do for Rust's regex
-        std::uint32_t c = code_point(text, at);
-        return c == 0x200C || c == 0x200D || word_character_.stretches(text.substr(at, char_bytes(text[at])))[0].match;
+    auto is_word = [&](std::size_t at) {
+        return word_character_.stretches(text.substr(at, char_bytes(text[at])))[0].match;
     };
     std::size_t before = begin;
     while (before > 0 && (before == begin || (text[before] & 0xC0) == 0x80)) before--;
@@ -95,10 +94,10 @@ std::vector<Split> AddedTokens::cut(const Search& search, std::string_view text)
         }
         if (token.rstrip)
             while (end < text.size() && is_white_space(code_point(text, end))) end += char_bytes(text[end]);
-        begin = std::max(begin, covered);  // what an rstrip took stays taken
-        if (begin >= end) continue;
+        // As in the library, a token may match again in the space that an rstrip before it took; an lstrip may not.
+        if (token.lstrip) begin = std::max(begin, covered);
         if (covered < begin) out.push_back({covered, begin});
-        out.push_back({begin, end, token.id});
+        if (begin < end) out.push_back({begin, end, token.id});
         covered = end;
     }
     if (covered != text.size()) out.push_back({covered, text.size()});

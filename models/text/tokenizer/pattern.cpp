@@ -68,6 +68,10 @@ Pattern Pattern::regex(std::string_view oniguruma) {
 
 Pattern Pattern::literal(std::string_view text) { return Pattern(text, PCRE2_LITERAL); }
 
+Pattern Pattern::rust_word_character() {
+    return Pattern(R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}])", PCRE2_UCP);
+}
+
 std::vector<Stretch> Pattern::stretches(std::string_view text) const {
     if (text.empty()) return {{0, 0, false}};
     auto code = static_cast<const pcre2_code*>(code_.get());

@@ -20,6 +20,7 @@ class Pattern {
   public:
     static Pattern regex(std::string_view oniguruma);  // an InputError tells what PCRE2 cannot match alike
     static Pattern literal(std::string_view text);
+    static Pattern rust_word_character();  // \w of Rust's regex, which is not Oniguruma's
 
     // The text cut at its matches, left to right; an empty text is one empty stretch.
     std::vector<Stretch> stretches(std::string_view text) const;
