@@ -178,7 +178,8 @@ TEST_CASE("rules between options join the list, unless they rest on a value that
 
 TEST_CASE("--config sets defaults that the command line overrides") {
     File config(
-        R"({"lora-rank": 16, "lr": 0.25, "gpus": ["cpu"], "shuffle": false, "model": "a", "threads": null, "fruit": "apple"})");
+        R"({"lora-rank": 16, "lr": 0.25, "gpus": ["cpu"], "shuffle": false, "model": "a", "threads": null,)"
+        R"( "fruit": "apple"})");
     Basket b;
     b.parse({"--lr", "0.5", "--config", config.path});
     CHECK(b.lora_rank == 16);

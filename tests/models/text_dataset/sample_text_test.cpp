@@ -151,7 +151,7 @@ TEST_CASE("bad text samples are named by file and line") {
     CHECK(m.error(good + "{\"messages\": [{\"role\": \"tool\", \"content\": \"x\"}]}") ==
           "2: expected a turn of system, user (human) or assistant (gpt), got 'tool'");
     CHECK(m.error(good + "{\"messages\": [{\"role\": \"assistant\", \"content\": \"x\"}]}")
-              .starts_with("2: Conversation roles must"));
+              .find("Conversation roles must") != std::string::npos);
     CHECK(m.error(good + "{\"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}")
               .starts_with("2: no supervised token"));
     CHECK(
