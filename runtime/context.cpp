@@ -1,0 +1,111 @@
+#include "runtime/context.h"
+
+#include <cstring>
+
+namespace tandem {
+
+void Tape::run(Context& ctx) {
+    TapeScope quiet(ctx, nullptr);
+    while (!entries_.empty()) {
+        Entry entry = std::move(entries_.back());
+        entries_.pop_back();
+        Tensor dy = std::exchange(entry.slot->gradient, Tensor());
+        if (dy) entry.backward(ctx, std::move(dy));
+    }
+}
+
+void Context::backward(Value& y, std::initializer_list<Wants> inputs, Backward backward) {
+    bool wanted = false;
+    for (const Wants& w : inputs) wanted = wanted || w.gradient;
+    if (!recording() || !wanted) return;
+    auto slot = std::make_shared<GradSlot>(GradSlot{y.shape(), y.dtype(), {}});
+    y.set_slot(slot);
+    tape_->push(std::move(slot), std::move(backward));
+}
+
+GradOut Context::grad(const GradSlotPtr& slot) {
+    if (!slot) return {};
+    Tensor before = std::move(slot->gradient);
+    slot->gradient = Tensor();
+    bool shared = !before || before.block().use_count() > 1;  // read by another's backward: leave it as it is
+    Tensor out = shared ? empty(slot->shape, slot->dtype, "gradient") : before;
+    slot->gradient = out;
+    return {out, before};
+}
+
+GradOut Context::pass(const GradSlotPtr& slot, const Tensor& dy) {
+    if (!slot) return {};
+    if (slot->gradient) return grad(slot);
+    slot->gradient = dy;
+    return {};
+}
+
+GradOut Context::grad(const Param& param) {
+    if (!param.trainable) return {};
+    if (param.unit != gradient_unit_)
+        throw Error(fmt::format("[context] rank {} has no gradient buffers of unit {} now", rank(), param.unit));
+    DType type = gradient_type();
+    Tensor t(gradient_bytes_.data() ? gradient_bytes_.data() + std::size_t(param.offset) * size_of(type) : nullptr,
+             param.shape, type);
+    return {t, t};
+}
+
+Tensor Context::bytes(const Param& param) const {
+    for (auto held = held_.rbegin(); held != held_.rend(); ++held) {
+        if (held->unit != param.unit) continue;
+        const std::byte* blob = param.trainable ? held->trainable.data() : held->frozen.data();
+        std::size_t at = std::size_t(param.offset) * (param.trainable ? size_of(param.dtype) : 1);
+        return {blob ? blob + at : nullptr, param.shape, param.dtype};
+    }
+    throw Error(fmt::format("[context] rank {} holds no lease of unit {} now", rank(), param.unit));
+}
+
+void Context::upload(const Tensor& to, std::span<const std::byte> from) {
+    if (from.size() != to.bytes())
+        throw Error(fmt::format("[context] {} bytes cannot fill {} {}", from.size(), name_of(to.dtype()), to.shape().text()));
+    run({"upload", cost::elementwise(to), {}, {to}}, [&](const CpuDevice&) {
+        if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
+    });
+}
+
+void Context::download(std::span<std::byte> to, const Tensor& from) {
+    if (to.size() != from.bytes())
+        throw Error(fmt::format("[context] {} {} does not fill {} bytes", name_of(from.dtype()), from.shape().text(), to.size()));
+    if (is_plan()) std::memset(to.data(), 0, to.size());
+    run({"download", cost::elementwise(from), {from}, {}}, [&](const CpuDevice&) {
+        if (!to.empty()) std::memcpy(to.data(), from.data(), to.size());
+    });
+}
+
+bool Context::enter(const Op& op) {
+    bool again = recomputing_ >= 0;
+    if (is_plan()) {
+        if (again && parts_.recompute_plan) {
+            RecomputePlan::OpRecord record{in_forward_, {}, {}};
+            for (const Tensor& t : op.reads) record.reads.push_back(t.block().get());
+            for (const Tensor& t : op.writes) record.writes.push_back(t.block().get());
+            parts_.recompute_plan->note(std::move(record));
+        }
+        return false;
+    }
+    if (parts_.abort) parts_.abort->check();
+    return !again || !in_forward_ || !parts_.recompute_plan || parts_.recompute_plan->needed(recomputing_, op_++);
+}
+
+LeaseScope::LeaseScope(Context& ctx, LayerStore& store, int unit) : ctx_(ctx), lease_(store.acquire(unit, ctx.compute())) {
+    ctx_.held_.push_back({unit, lease_.frozen(), lease_.trainable()});
+}
+
+GradScope::GradScope(Context& ctx, LayerStore& store, int unit) : ctx_(ctx), lease_(store.gradients(unit, ctx.compute())) {
+    ctx_.gradient_unit_ = unit;
+    ctx_.gradient_bytes_ = lease_.bytes();
+}
+
+void GradScope::reduce() && {
+    ctx_.gradient_unit_ = -1;
+    std::move(lease_).reduce();
+}
+
+GradScope::~GradScope() { ctx_.gradient_unit_ = -1; }
+
+}  // namespace tandem

@@ -1,0 +1,133 @@
+#include "runtime/cpu/cpu_stream.h"
+
+#include <deque>
+#include <thread>
+
+namespace tandem {
+
+struct Event::State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool passed = false;
+    std::exception_ptr failure;
+
+    void pass(std::exception_ptr why) {
+        {
+            std::lock_guard lock(mutex);
+            passed = true;
+            failure = std::move(why);
+        }
+        changed.notify_all();
+    }
+    void wait(const AbortSignal& abort) {
+        std::unique_lock lock(mutex);
+        abort.wait(changed, lock, [&] { return passed; });
+        if (failure) std::rethrow_exception(failure);
+    }
+};
+
+namespace {
+
+class InlineStream final : public Stream {
+  public:
+    explicit InlineStream(const StreamOwner& owner) : owner_(owner) {}
+    void enqueue(const char* what, std::function<void()> work) override {
+        TraceScope scope(owner_.trace, owner_.rank, owner_.lane, what);
+        work();
+    }
+    Event record() override { return Event(); }
+    void wait(const Event& event) override {
+        if (!event.state()) return;
+        TraceScope scope(owner_.trace, owner_.rank, owner_.lane, "wait");
+        event.state()->wait(*owner_.abort);
+    }
+    void synchronize() override {}
+
+  private:
+    StreamOwner owner_;
+};
+
+class WorkerStream final : public Stream {
+  public:
+    explicit WorkerStream(const StreamOwner& owner) : owner_(owner), thread_([this] { serve(); }) {}
+    ~WorkerStream() override {
+        {
+            std::lock_guard lock(mutex_);
+            quit_ = true;
+        }
+        changed_.notify_all();
+        thread_.join();
+    }
+
+    void enqueue(const char* what, std::function<void()> work) override { push({what, std::move(work), nullptr}); }
+    Event record() override {
+        auto state = std::make_shared<Event::State>();
+        push({nullptr, {}, state});
+        return Event(state);
+    }
+    void wait(const Event& event) override {
+        if (event.state()) push({"wait", [this, event] { event.state()->wait(*owner_.abort); }, nullptr});
+    }
+    void synchronize() override {
+        Event here = record();
+        here.state()->wait(*owner_.abort);
+    }
+
+  private:
+    struct Task {
+        const char* what;
+        std::function<void()> work;
+        std::shared_ptr<Event::State> marker;
+    };
+
+    void push(Task task) {
+        {
+            std::lock_guard lock(mutex_);
+            queue_.push_back(std::move(task));
+        }
+        changed_.notify_all();
+    }
+
+    void serve() {
+        for (;;) {
+            Task task;
+            {
+                std::unique_lock lock(mutex_);
+                changed_.wait(lock, [&] { return quit_ || !queue_.empty(); });
+                if (quit_) break;
+                task = std::move(queue_.front());
+                queue_.pop_front();
+            }
+            run(task);
+        }
+        std::lock_guard lock(mutex_);
+        for (Task& task : queue_)
+            if (task.marker) task.marker->pass(std::make_exception_ptr(Aborted("[stream] dropped at shutdown")));
+    }
+
+    void run(Task& task) {
+        if (task.marker) return task.marker->pass(failure_);
+        if (failure_) return;
+        try {
+            TraceScope scope(owner_.trace, owner_.rank, owner_.lane, task.what);
+            task.work();
+        } catch (...) {
+            failure_ = std::current_exception();
+        }
+    }
+
+    StreamOwner owner_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<Task> queue_;
+    bool quit_ = false;
+    std::exception_ptr failure_;  // touched by the worker only
+    std::thread thread_;          // last: it uses all of the above
+};
+
+}  // namespace
+
+std::unique_ptr<Stream> make_inline_stream(const StreamOwner& owner) { return std::make_unique<InlineStream>(owner); }
+std::unique_ptr<Stream> make_worker_stream(const StreamOwner& owner) { return std::make_unique<WorkerStream>(owner); }
+
+}  // namespace tandem
