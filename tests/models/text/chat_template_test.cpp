@@ -67,7 +67,9 @@ void check_file(const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("the golden templates render as their Jinja does, supervised ranges included") { check_file("chat_cases.json"); }
+TEST_CASE("the golden templates render as their Jinja does, supervised ranges included") {
+    check_file("chat_cases.json");
+}
 
 TEST_CASE("the other published templates render as their Jinja does") { check_file("chat_published.json"); }
 
@@ -90,9 +92,10 @@ TEST_CASE("how a template is written makes no difference, what it says does") {
 
 TEST_CASE("what a template needs and does not get is an error") {
     std::vector<Message> turns{{"user", "q"}, {"assistant", "a"}};
-    CHECK_THROWS_WITH_AS(ChatTemplate::named("llama3").render(turns, {}, false), doctest::Contains("bos_token"), InputError);
-    CHECK_THROWS_WITH_AS(ChatTemplate::named("mistral").render(turns, {"<s>", ""}, false), doctest::Contains("eos_token"),
+    CHECK_THROWS_WITH_AS(ChatTemplate::named("llama3").render(turns, {}, false), doctest::Contains("bos_token"),
                          InputError);
+    CHECK_THROWS_WITH_AS(ChatTemplate::named("mistral").render(turns, {"<s>", ""}, false),
+                         doctest::Contains("eos_token"), InputError);
     CHECK_THROWS_WITH_AS(ChatTemplate::named("chatml").render({{"tool", "x"}}, {}, false), doctest::Contains("tool"),
                          InputError);
     CHECK_THROWS_AS(ChatTemplate::named("llama3").render({{"user", "\xE2\x80"}}, {"<s>", ""}, false), InputError);

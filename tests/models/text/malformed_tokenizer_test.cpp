@@ -21,7 +21,8 @@ json small() {
         "normalizer": null,
         "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "\\s+"}, "behavior": "Isolated", "invert": false},
         "post_processor": {"type": "TemplateProcessing",
-                           "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                           "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                                      {"Sequence": {"id": "A", "type_id": 0}}],
                            "special_tokens": {"<s>": {"id": "<s>", "ids": [5], "tokens": ["<s>"]}}},
         "decoder": {"type": "Fuse"},
         "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, " ": 3, "<unk>": 4}, "merges": ["a b"]}})");
@@ -84,7 +85,8 @@ TEST_CASE("a tokenizer.json with one thing wrong is refused, by name and path") 
         {"/added_tokens/0/special", "", "\"special\""},
         {"/added_tokens", "{}", "added_tokens"},
         {"/normalizer", "{\"type\":\"Lowercase\"}", "normalizer.type: the normalizer \"Lowercase\""},
-        {"/normalizer", "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\"}]}", "normalizer.normalizers[0]"},
+        {"/normalizer", "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\"}]}",
+         "normalizer.normalizers[0]"},
         {"/normalizer", "[]", "normalizer"},
         {"/pre_tokenizer/type", "\"Whitespace\"", "pre_tokenizer.type"},
         {"/pre_tokenizer/behavior", "\"isolated\"", "pre_tokenizer.behavior"},
@@ -97,7 +99,8 @@ TEST_CASE("a tokenizer.json with one thing wrong is refused, by name and path") 
         {"/pre_tokenizer/pattern/Regex", "\"[a\"", "["},
         {"/pre_tokenizer/pattern/Regex", "\"\\\\p{Nonsense}\"", "pattern"},
         {"/pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"ab\"}", "pre_tokenizer.replacement"},
-        {"/pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"last\"}", "prepend_scheme"},
+        {"/pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"last\"}",
+         "prepend_scheme"},
         {"/post_processor/type", "\"RobertaProcessing\"", "post_processor.type"},
         {"/post_processor/single", "[]", "post_processor.single"},
         {"/post_processor/single", "[{\"Sequence\":{\"id\":\"B\"}}]", "post_processor.single[0]"},
@@ -125,7 +128,8 @@ TEST_CASE("what no JSON library would write is refused too") {
     check_refused(file, R"({"model": {"vocab": {"a": 0}, "merges": []}} x)", "no valid JSON");
     check_refused(file, std::string(1000, '['), "nested deeper");
     check_refused(file, "{\"a\": \"\xFF\"}", "no valid JSON");
-    CHECK_THROWS_WITH_AS(Tokenizer::load("/nowhere/tokenizer.json"), doctest::Contains("/nowhere/tokenizer.json"), InputError);
+    CHECK_THROWS_WITH_AS(Tokenizer::load("/nowhere/tokenizer.json"), doctest::Contains("/nowhere/tokenizer.json"),
+                         InputError);
 }
 
 TEST_CASE("broken files end in an InputError, never in a crash") {
@@ -141,7 +145,8 @@ TEST_CASE("broken files end in an InputError, never in a crash") {
     };
     for (std::size_t cut = 0; cut < original.size(); cut += 3) survives(original.substr(0, cut));
     std::mt19937 random(1);
-    const std::string pieces[] = {"0", "-1", "null", "\"\"", "[]", "{}", "\"", ",", "1e9", "\\u0000", "\"type\"", "(", "]"};
+    const std::string pieces[] = {"0", "-1", "null", "\"\"", "[]", "{}", "\"",
+                                  ",", "1e9", "\\u0000", "\"type\"", "(", "]"};
     for (int round = 0; round < 2000; round++) {
         std::string text = original;
         for (int edits = 1 + round % 3; edits > 0; edits--) {

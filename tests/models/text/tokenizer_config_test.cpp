@@ -20,7 +20,8 @@ TEST_CASE("tokenizer_config.json in its old and new forms") {
     CHECK(none.special.bos.empty());
     CHECK(!none.chat_template);
 
-    TokenizerConfig c = with("tokenizer_config.json", R"({"bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": false},
+    TokenizerConfig c = with("tokenizer_config.json", R"({"bos_token": "<s>",
+        "eos_token": {"content": "</s>", "lstrip": false},
         "chat_template": "{{ bos_token }}"})");
     CHECK(c.special.bos == "<s>");
     CHECK(c.special.eos == "</s>");
@@ -33,8 +34,10 @@ TEST_CASE("tokenizer_config.json in its old and new forms") {
 
     CHECK(with("chat_template.jinja", "z\n").chat_template == "z\n");
 
-    for (const char* broken : {"", "{", "[]", "3", R"({"bos_token": 3})", R"({"eos_token": {}})", R"({"chat_template": 1})",
+    for (const char* broken : {"", "{", "[]", "3", R"({"bos_token": 3})", R"({"eos_token": {}})",
+                               R"({"chat_template": 1})",
                                R"({"chat_template": [{"name": "default"}]})", R"({"chat_template": ["x"]})"})
-        CHECK_THROWS_WITH_AS(with("tokenizer_config.json", broken), doctest::Contains("tokenizer_config.json"), InputError);
+        CHECK_THROWS_WITH_AS(with("tokenizer_config.json", broken), doctest::Contains("tokenizer_config.json"),
+                             InputError);
     std::filesystem::remove_all(folder);
 }

@@ -49,9 +49,11 @@ TEST_CASE("the golden tokenizers give the golden ids and texts") {
         CAPTURE(model);
         Tokenizer t = Tokenizer::load(golden + "/models/" + model + "/tokenizer.json");
         REQUIRE(rows.size() > 0);
+        // The two were made differently.
+        DecodeSpecial special = model == "llama2-mha" ? DecodeSpecial::skip : DecodeSpecial::keep;
         for (const json& c : rows) {
             check_case(t, c);
-            CHECK(t.decode(c["ids"].get<Ids>(), DecodeSpecial::skip) == c["decoded"].get<std::string>());
+            CHECK(t.decode(c["ids"].get<Ids>(), special) == c["decoded"].get<std::string>());
             check_spans(t, c["text"].get<std::string>());
         }
     }
@@ -67,7 +69,8 @@ TEST_CASE("every form of tokenizer.json gives what the library gives") {
             for (json& m : spec["model"]["merges"]) m = m[0].get<std::string>() + " " + m[1].get<std::string>();
         for (auto& [key, value] : v["changes"].items()) {
             if (key == "model") spec["model"].update(value);
-            else if (key == "added_tokens+") spec["added_tokens"].insert(spec["added_tokens"].end(), value.begin(), value.end());
+            else if (key == "added_tokens+")
+                for (const json& token : value) spec["added_tokens"].push_back(token);
             else spec[key] = value;
         }
         Tokenizer t = Tokenizer::load(file.with(spec.dump()));
@@ -76,7 +79,8 @@ TEST_CASE("every form of tokenizer.json gives what the library gives") {
             CHECK(t.decode(c["ids"].get<Ids>(), DecodeSpecial::keep) == c["decoded"].get<std::string>());
             CHECK(t.decode(c["ids"].get<Ids>(), DecodeSpecial::skip) == c["without"].get<std::string>());
         }
-        for (const json& b : v["bytes"]) CHECK(t.decode(b[0].get<Ids>(), DecodeSpecial::keep) == b[1].get<std::string>());
+        for (const json& b : v["bytes"])
+            CHECK(t.decode(b[0].get<Ids>(), DecodeSpecial::keep) == b[1].get<std::string>());
     }
 }
 
