@@ -184,7 +184,8 @@ struct Known {
 constexpr std::array known_templates = {
     Known{"llama2", llama2, 0xF03D44D861875895},
     Known{"llama3", llama3, 0xEFD060BFE776342B},
-    Known{"llama3-prompt", llama3_always_prompt, 0x10E0D55D622DF4DF},  // as first published: the assistant's turn is always opened
+    // As first published: the assistant's turn is always opened.
+    Known{"llama3-prompt", llama3_always_prompt, 0x10E0D55D622DF4DF},
     Known{"llama3.1", llama31, 0xCEE3808968209300},
     Known{"mistral", mistral, 0x3A072F0D2AC0D832},
     Known{"mistral-v0.1", mistral_v01, 0x86EA4C540B81EDF0},

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "models/io/files.h"
 #include "models/text/json_node.h"
-#include "models/text/read_file.h"
 #include "models/text/tokenizer/added_tokens.h"
 #include "models/text/tokenizer/bpe.h"
 #include "models/text/tokenizer/decoder.h"
@@ -72,7 +72,8 @@ Encoding Tokenizer::encode(std::string_view input, SpecialTokens add) const {
     if (std::size_t valid = valid_utf8(input); valid < input.size())
         throw InputError(fmt::format("[tokenizer] the text is not UTF-8 at byte {}; convert it", valid));
     if (input.size() > UINT32_MAX / 4)
-        throw InputError(fmt::format("[tokenizer] the text has {} bytes, expected at most 1 GiB; split it", input.size()));
+        throw InputError(
+            fmt::format("[tokenizer] the text has {} bytes, expected at most 1 GiB; split it", input.size()));
     PreTokenized p = model_->added.extract(input, model_->normalizers);
     for (const PreTokenizer& step : model_->pre_tokenizers) step(p);
 

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/io/files.h"
 #include "models/text/json_node.h"
-#include "models/text/read_file.h"
 #include "runtime/error.h"
 
 namespace tandem {

@@ -137,7 +137,8 @@ void Bpe::add_tokens(const JsonNode& model, Vocabulary& vocabulary) {
     std::vector<bool> taken(tokens_.size());
     ids_.reserve(vocabulary.tokens.size());
     for (auto& [token, id] : vocabulary.tokens) {
-        if (taken[std::size_t(id)]) model.fail(fmt::format("in vocab the id {} stands twice, for \"{}\" too", id, token));
+        if (taken[std::size_t(id)])
+            model.fail(fmt::format("in vocab the id {} stands twice, for \"{}\" too", id, token));
         taken[std::size_t(id)] = true;
         tokens_[std::size_t(id)] = std::move(token);
         if (!ids_.emplace(tokens_[std::size_t(id)], id).second)

@@ -82,7 +82,9 @@ void read(const JsonNode& node, std::vector<Normalizer>& steps) {
     else if (type == "Prepend") steps.push_back(prepend(node.at("prepend").string()));
     else if (type == "Replace") steps.push_back(replace(read_pattern(node.at("pattern")), node.at("content").string()));
     else if (type == "NFC") steps.push_back(nfc);
-    else node.at("type").fail("the normalizer \"" + type + "\" is not supported (known: Sequence, Prepend, Replace, NFC)");
+    else
+        node.at("type").fail("the normalizer \"" + type +
+                             "\" is not supported (known: Sequence, Prepend, Replace, NFC)");
 }
 
 }  // namespace
