@@ -200,10 +200,10 @@ void attention_backward(const CpuDevice& device, const AttentionBackward& a) {
                 view.delta[h * view.tokens + t] =
                     dot(view.of_head(view.y, t, 1, h).data, view.of_head(view.dy, t, 1, h).data, s.head_dim);
         });
-        const std::int64_t items = s.kv_heads * items_per_group(s);
+        const HeadItems<T> heads(s);
         if (view.dq.out)
-            device.pool->parallel_for_thread(tiles.count() * items, [&](std::int64_t i, int thread) {
-                QueryItem<T>(view, tiles(i / items), heads_of(s, i % items), Scratch(device, thread)).run();
+            device.pool->parallel_for_thread(tiles.count() * heads.count(), [&](std::int64_t i, int thread) {
+                QueryItem<T>(view, tiles(i / heads.count()), heads(i % heads.count()), Scratch(device, thread)).run();
             });
         if (view.dk.out || view.dv.out)
             device.pool->parallel_for_thread(tiles.count() * s.kv_heads, [&](std::int64_t i, int thread) {

@@ -73,10 +73,10 @@ void multiply_scores(const Kernels<T>& kernels, const Window& window, const T* a
                      accumulate_t<T>* scores) {
     for (int column = 0; column < window.columns; column += panel)
         for (int r = 0; r < window.rows; r += block_rows) {
-            const int last = std::min(r + block_rows, window.rows) - 1;
-            if (window.begin(r) >= column + panel || window.end(last) <= column) continue;
+            const int rows = std::min(block_rows, window.rows - r);
+            if (window.begin(r) >= column + panel || window.end(r + rows - 1) <= column) continue;
             kernels.product({a + std::int64_t(r) * depth, depth, packed + std::int64_t(column) * depth,
-                             scores + r * tile + column, tile, depth, Into::store});
+                             scores + r * tile + column, tile, rows, depth, Into::store});
         }
 }
 
@@ -86,25 +86,32 @@ void add_products(const Kernels<T>& kernels, const Window& window, const T* p, c
                   accumulate_t<T>* sums) {
     for (int column = 0; column < width; column += panel)
         for (int r = 0; r < window.rows; r += block_rows) {
-            const int last = std::min(r + block_rows, window.rows) - 1;
+            const int rows = std::min(block_rows, window.rows - r);
             const int begin = window.begin(r) / depth_step<T> * depth_step<T>;
-            const int end = round_up(window.end(last), depth_step<T>);
+            const int end = round_up(window.end(r + rows - 1), depth_step<T>);
             if (begin >= end) continue;
             kernels.product({p + r * tile + begin, tile, packed + column * tile + begin * panel,
-                             sums + std::int64_t(r) * width + column, width, end - begin, Into::add});
+                             sums + std::int64_t(r) * width + column, width, rows, end - begin, Into::add});
         }
 }
 
-// Heads of one group whose queries share the packed keys and values of a work item.
-inline constexpr int heads_per_item = 4;
-inline int items_per_group(const AttentionShape& s) { return (s.heads / s.kv_heads + heads_per_item - 1) / heads_per_item; }
+// Heads of one group whose queries share the packed keys and values of a work item: as many as scratch has room for.
 struct HeadRange {
     int kv_head, begin, count;
 };
-inline HeadRange heads_of(const AttentionShape& s, std::int64_t item) {
-    const int group = s.heads / s.kv_heads, kv_head = int(item) / items_per_group(s);
-    const int first = int(item) % items_per_group(s) * heads_per_item;
-    return {kv_head, kv_head * group + first, std::min(heads_per_item, group - first)};
-}
+template <class T> class HeadItems {
+  public:
+    explicit HeadItems(const AttentionShape& s)
+        : group_(s.heads / s.kv_heads), per_group_((group_ + most - 1) / most), count_(s.kv_heads * per_group_) {}
+    int count() const { return count_; }
+    HeadRange operator()(std::int64_t item) const {
+        const int kv_head = int(item) / per_group_, first = int(item) % per_group_ * most;
+        return {kv_head, kv_head * group_ + first, std::min(most, group_ - first)};
+    }
+
+  private:
+    static constexpr int most = 32 / sizeof(accumulate_t<T>);
+    int group_, per_group_, count_;
+};
 
 }  // namespace tandem::tiles

@@ -28,7 +28,8 @@ struct Window {
     int end(int r) const { return kind == Columns::keys ? std::clamp(diagonal + r + 1, 0, columns) : columns; }
 };
 
-// c[8, 32] = or += a[8, depth] b[depth, 32]; depth a multiple of depth_step.
+// c[rows, 32] = or += a[rows, depth] b[depth, 32]; depth a multiple of depth_step, rows up to 8; a and c have 8, and what
+// is in the others does not matter.
 enum class Into { store, add };
 template <class T> struct Product {
     const T* a;
@@ -36,7 +37,7 @@ template <class T> struct Product {
     const T* packed;
     accumulate_t<T>* c;
     std::int64_t c_stride;
-    int depth;
+    int rows, depth;
     Into into;
 };
 

@@ -136,12 +136,12 @@ TANDEM_AVX512 inline __m512 multiply(const bf16* a, __m512 b, __m512 c) {
     return _mm512_dpbf16_ps(c, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)_mm512_castps_si512(b));
 }
 
-template <class T> TANDEM_AVX512 void product(const Product<T>& p) {
+template <class T, int rows> TANDEM_AVX512 void multiply_rows(const Product<T>& p) {
     constexpr int step = depth_step<T>;
-    __m512 c[block_rows][2];
-    const T* a[block_rows];
+    __m512 c[rows][2];
+    const T* a[rows];
 #pragma GCC unroll 8
-    for (int r = 0; r < block_rows; r++) {
+    for (int r = 0; r < rows; r++) {
         a[r] = p.a + r * p.a_stride;
         c[r][0] = p.into == Into::add ? _mm512_loadu_ps(p.c + r * p.c_stride) : _mm512_setzero_ps();
         c[r][1] = p.into == Into::add ? _mm512_loadu_ps(p.c + r * p.c_stride + lanes) : _mm512_setzero_ps();
@@ -150,16 +150,21 @@ template <class T> TANDEM_AVX512 void product(const Product<T>& p) {
     for (int k = 0; k < p.depth; k += step, b += panel * step) {
         const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + lanes * step);
 #pragma GCC unroll 8
-        for (int r = 0; r < block_rows; r++) {
+        for (int r = 0; r < rows; r++) {
             c[r][0] = multiply(a[r] + k, b0, c[r][0]);
             c[r][1] = multiply(a[r] + k, b1, c[r][1]);
         }
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < block_rows; r++) {
+    for (int r = 0; r < rows; r++) {
         _mm512_storeu_ps(p.c + r * p.c_stride, c[r][0]);
         _mm512_storeu_ps(p.c + r * p.c_stride + lanes, c[r][1]);
     }
+}
+
+template <class T> TANDEM_AVX512 void product(const Product<T>& p) {
+    if (p.rows <= block_rows / 2) multiply_rows<T, block_rows / 2>(p);
+    else multiply_rows<T, block_rows>(p);
 }
 
 template <class T> TANDEM_AVX512 void softmax(const Softmax<T>& a) {

@@ -30,7 +30,7 @@ template <class T> void pack_transposed(const Source<T>& a, T* packed) {
 
 template <class T> void product(const Product<T>& p) {
     using A = accumulate_t<T>;
-    for (int r = 0; r < block_rows; r++) {
+    for (int r = 0; r < p.rows; r++) {
         A* c = p.c + r * p.c_stride;
         A sums[panel] = {};
         if (p.into == Into::add) std::copy(c, c + panel, sums);

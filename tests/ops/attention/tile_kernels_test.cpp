@@ -31,7 +31,7 @@ template <class T> std::vector<double> unpacked(const Kernels<T>& k, const std::
             a[std::size_t(row)] = T(1.0f);
             std::vector<accumulate_t<T>> c(block_rows * panel);
             const std::size_t stride = std::size_t(packed.size()) / std::size_t(round_up(columns, panel) / panel);
-            k.product({a.data(), padded, packed.data() + stride * std::size_t(at / panel), c.data(), panel, padded, Into::store});
+            k.product({a.data(), padded, packed.data() + stride * std::size_t(at / panel), c.data(), panel, block_rows, padded, Into::store});
             all.insert(all.end(), c.begin(), c.begin() + panel);
         }
     return all;
@@ -63,12 +63,14 @@ template <class T> void check_packing(const Kernels<T>& k) {
 }
 
 // Sums of 62 products in another order and with other roundings: 62 units of f32 bound them.
-template <class T> void check_product(const Kernels<T>& k, Into into) {
+template <class T> void check_product(const Kernels<T>& k, int rows, Into into) {
     const int depth = 62;
     std::vector<T> a = random_tile<T>(block_rows * depth, 1), packed = random_tile<T>(depth * panel, 2);
     std::vector<accumulate_t<T>> c = random_tile<accumulate_t<T>>(block_rows * panel, 3), exact = c;
-    plain_kernels<T>().product({a.data(), depth, packed.data(), exact.data(), panel, depth, into});
-    k.product({a.data(), depth, packed.data(), c.data(), panel, depth, into});
+    plain_kernels<T>().product({a.data(), depth, packed.data(), exact.data(), panel, rows, depth, into});
+    k.product({a.data(), depth, packed.data(), c.data(), panel, rows, depth, into});
+    c.resize(std::size_t(rows * panel));
+    exact.resize(c.size());
     CHECK(distance(wide(c), wide(exact)) <= 62 * 0x1p-24 * norm(wide(exact)));
 }
 
@@ -127,8 +129,10 @@ template <class T> void check_output(const Kernels<T>& k) {
 
 template <class T> void check_kernels(const Kernels<T>& k) {
     check_packing(k);
-    check_product(k, Into::store);
-    check_product(k, Into::add);
+    for (int rows : {1, 4, 5, 8}) {
+        check_product(k, rows, Into::store);
+        check_product(k, rows, Into::add);
+    }
     check_softmax(k);
     check_score_gradient(k);
     check_output(k);
