@@ -27,24 +27,36 @@ template <class T> class ForwardItem {
 
   public:
     ForwardItem(const View<T>& view, const Tile& queries, const HeadRange& heads, Scratch scratch)
-        : view_(view), queries_(queries), heads_(heads), single_(queries.rows == 1), stacks_(single_ ? 1 : heads.count),
-          rows_(single_ ? heads.count : queries.rows), dim_(view.shape.head_dim),
-          depth_(round_up(dim_, depth_step<T>)), width_(round_up(dim_, panel)), q_(scratch.take<T>(stacks_ * tile * depth_)),
-          y_(scratch.take<A>(stacks_ * tile * width_)), max_(scratch.take<A>(stacks_ * tile)),
-          sum_(scratch.take<A>(stacks_ * tile)), packed_k_(scratch.take<T>(tile * depth_)),
-          packed_v_(scratch.take<T>(tile * width_)), scores_(scratch.take<A>(tile * tile)), p_(scratch.take<T>(tile * tile)) {}
+        : view_(view),
+          queries_(queries),
+          heads_(heads),
+          single_(queries.rows == 1),
+          stacks_(single_ ? 1 : heads.count),
+          rows_(single_ ? heads.count : queries.rows),
+          dim_(view.shape.head_dim),
+          depth_(round_up(dim_, depth_step<T>)),
+          width_(round_up(dim_, panel)),
+          q_(scratch.take<T>(stacks_ * tile * depth_)),
+          y_(scratch.take<A>(stacks_ * tile * width_)),
+          max_(scratch.take<A>(stacks_ * tile)),
+          sum_(scratch.take<A>(stacks_ * tile)),
+          packed_k_(scratch.take<T>(tile * depth_)),
+          packed_v_(scratch.take<T>(tile * width_)),
+          scores_(scratch.take<A>(tile * tile)),
+          p_(scratch.take<T>(tile * tile)) {}
 
     void run() {
         const std::int64_t token_stride = std::int64_t(view_.shape.heads) * dim_;
         const std::int64_t stride = single_ ? dim_ : token_stride;
         for (int h = 0; h < stacks_; h++)
-            copy_rows<T>({view_.q + queries_.row * token_stride + (heads_.begin + h) * dim_, stride, rows_, dim_}, depth_,
-                         q_ + h * tile * depth_);
+            copy_rows<T>({view_.q + queries_.row * token_stride + (heads_.begin + h) * dim_, stride, rows_, dim_},
+                         depth_, q_ + h * tile * depth_);
         std::fill_n(y_, stacks_ * tile * width_, A(0));
         std::fill_n(sum_, stacks_ * tile, A(0));
         std::fill_n(max_, stacks_ * tile, -std::numeric_limits<A>::infinity());
         const std::int64_t keys = queries_.position + queries_.rows;
-        for (std::int64_t key = 0; key < keys; key += tile) add_keys(key, int(std::min<std::int64_t>(tile, keys - key)));
+        for (std::int64_t key = 0; key < keys; key += tile)
+            add_keys(key, int(std::min<std::int64_t>(tile, keys - key)));
         for (int h = 0; h < stacks_; h++) finish(h);
     }
 

@@ -7,7 +7,7 @@ namespace tandem::tiles {
 
 // Up to 64 consecutive tokens of one document.
 struct Tile {
-    std::int64_t row;       // of its first token, in q
+    std::int64_t row;  // of its first token, in q (keys: in k)
     int rows;
     std::int64_t position;  // of its first token, in the document
     std::int64_t document;  // row of the document's first token, in k
@@ -21,20 +21,23 @@ class DocumentTiles {
         documents_ = cu_seqlens.dim(0) - 1;
         for (std::int64_t d = 0; d < documents_; d++) {
             if (begins_[d + 1] < begins_[d])
-                throw Error(fmt::format("[attention] cu_seqlens falls from {} to {} at document {}; give the documents' first "
-                                        "tokens in order", begins_[d], begins_[d + 1], d));
+                throw Error(
+                    fmt::format("[attention] cu_seqlens falls from {} to {} at document {}; give the documents' first "
+                                "tokens in order",
+                                begins_[d], begins_[d + 1], d));
             count_ += tiles_of(d);
         }
         if (begins_[0] != 0 || begins_[documents_] != tokens)
-            throw Error(fmt::format("[attention] expected cu_seqlens from 0 to {} tokens, got {} to {}", tokens, begins_[0],
-                                    begins_[documents_]));
+            throw Error(fmt::format("[attention] expected cu_seqlens from 0 to {} tokens, got {} to {}", tokens,
+                                    begins_[0], begins_[documents_]));
     }
     std::int64_t count() const { return count_; }
     Tile operator()(std::int64_t index) const {
         std::int64_t d = documents_ - 1;
         for (; index >= tiles_of(d); d--) index -= tiles_of(d);
         const std::int64_t position = (tiles_of(d) - 1 - index) * tile, length = begins_[d + 1] - begins_[d];
-        return {begins_[d] + position, int(std::min<std::int64_t>(tile, length - position)), position, begins_[d], length};
+        return {begins_[d] + position, int(std::min<std::int64_t>(tile, length - position)), position, begins_[d],
+                length};
     }
 
   private:
@@ -46,7 +49,8 @@ class DocumentTiles {
 // Hands out a thread's scratch.
 class Scratch {
   public:
-    Scratch(const CpuDevice& device, int thread) : at_(device.of_thread(thread)), end_(at_ + CpuDevice::private_bytes) {}
+    Scratch(const CpuDevice& device, int thread)
+        : at_(device.of_thread(thread)), end_(at_ + CpuDevice::private_bytes) {}
     template <class T> T* take(std::int64_t count) {
         std::byte* here = at_;
         at_ += (std::size_t(count) * sizeof(T) + 63) / 64 * 64;
@@ -68,9 +72,8 @@ template <class T> void copy_rows(const Source<T>& from, int depth, T* to) {
 }
 
 // scores [rows, tile] = a [rows, depth] packed [depth, columns], where the window has any.
-template <class T>
-void multiply_scores(const Kernels<T>& kernels, const Window& window, const T* a, int depth, const T* packed,
-                     accumulate_t<T>* scores) {
+template <class T> void multiply_scores(const Kernels<T>& kernels, const Window& window, const T* a, int depth,
+                                        const T* packed, accumulate_t<T>* scores) {
     for (int column = 0; column < window.columns; column += panel)
         for (int r = 0; r < window.rows; r += block_rows) {
             const int rows = std::min(block_rows, window.rows - r);
@@ -81,9 +84,8 @@ void multiply_scores(const Kernels<T>& kernels, const Window& window, const T* a
 }
 
 // sums [rows, width] += p [rows, tile] packed [tile, width]; p is zero outside the window.
-template <class T>
-void add_products(const Kernels<T>& kernels, const Window& window, const T* p, const T* packed, int width,
-                  accumulate_t<T>* sums) {
+template <class T> void add_products(const Kernels<T>& kernels, const Window& window, const T* p, const T* packed,
+                                     int width, accumulate_t<T>* sums) {
     for (int column = 0; column < width; column += panel)
         for (int r = 0; r < window.rows; r += block_rows) {
             const int rows = std::min(block_rows, window.rows - r);

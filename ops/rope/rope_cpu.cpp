@@ -9,7 +9,8 @@ template <class T> struct Angles {
     accumulate_t<T> sign;  // -1 turns back: only sin changes sign
 };
 
-// `count` columns from i on of both halves of a head. A fixed count and separate loops are what compilers make vectors of.
+// `count` columns from i on of both halves of a head. A fixed count and separate loops are what compilers make vectors
+// of.
 template <int count, class T>
 void rotate_columns(const T* x, const Angles<T>& a, const T* addend, T* y, std::int64_t half, std::int64_t i) {
     using A = accumulate_t<T>;
@@ -46,8 +47,10 @@ void rope_rotate(const CpuDevice& device, const RopeRotate& a) {
         device.pool->parallel_for(a.x.dim(0), [&](std::int64_t t) {
             const std::int64_t position = a.positions.as<std::int32_t>()[t];
             if (position < 0 || position >= positions)
-                throw Error(fmt::format("[rope] token {} is at position {}, but the table has {}; make it as long as the "
-                                        "longest document", t, position, positions));
+                throw Error(
+                    fmt::format("[rope] token {} is at position {}, but the table has {}; make it as long as the "
+                                "longest document",
+                                t, position, positions));
             const Angles<T> angles{a.table.cos.as<A>() + position * half, a.table.sin.as<A>() + position * half, sign};
             for (std::int64_t at = t * columns; at < (t + 1) * columns; at += a.head_dim)
                 rotate(a.x.as<T>() + at, angles, a.addend ? a.addend.as<T>() + at : nullptr, a.y.as<T>() + at, half);
