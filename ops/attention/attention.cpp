@@ -41,8 +41,10 @@ Value attention(Context& ctx, const Value& q, const Value& k, const Value& v, co
         GradOut dq = ctx.grad(q);
         GradOut dk = ctx.grad(k);
         GradOut dv = ctx.grad(v);
-        ctx.run({"attention.backward", {2.5 * cost.flops, 2 * cost.bytes},
-                 {q, k, v, cu_seqlens, y, lse, dy, dq.addend, dk.addend, dv.addend}, {delta, dq.out, dk.out, dv.out}},
+        ctx.run({"attention.backward",
+                 {2.5 * cost.flops, 2 * cost.bytes},
+                 {q, k, v, cu_seqlens, y, lse, dy, dq.addend, dk.addend, dv.addend},
+                 {delta, dq.out, dk.out, dv.out}},
                 [&](auto device) {
                     attention_backward(device, {q, k, v, cu_seqlens, shape, y, lse, dy, delta, dq, dk, dv});
                 });
@@ -58,8 +60,10 @@ Tensor attention_cached(Context& ctx, const Tensor& q, const Tensor& k, const Te
     expect("attention_cached", "a cache of q's dtype", cache.k.dtype() == q.dtype() && cache.v.dtype() == q.dtype());
     const std::int64_t fresh = q.dim(0), after = cache.past + fresh;
     if (cache.past < 0 || after > cache.k.dim(0))
-        throw Error(fmt::format("[attention_cached] {} tokens after {} do not fit into a cache of {}; allocate it for the "
-                                "longest text", fresh, cache.past, cache.k.dim(0)));
+        throw Error(
+            fmt::format("[attention_cached] {} tokens after {} do not fit into a cache of {}; allocate it for the "
+                        "longest text",
+                        fresh, cache.past, cache.k.dim(0)));
     Tensor y = ctx.empty_like(q, "attention.y");
     const double pairs = double(fresh) * cache.past + double(fresh) * double(fresh + 1) / 2;
     const double row_bytes = double(k.dim(1)) * double(size_of(k.dtype()));

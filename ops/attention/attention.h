@@ -1,8 +1,9 @@
-// Causal attention over packed documents with grouped queries, tiled as FlashAttention-2 (Dao, 2023): no [tokens, tokens]
-// matrix; the log-sum-exp of each row is kept for backward.
-//   y[t, h] = sum_j softmax_j(q[t, h] . k[j, g] / sqrt(head_dim)) v[j, g],   j <= t in t's document, g = h / (heads / kv_heads).
-// Sums and softmax in f32 (f64 for f64); for bf16 the softmax's numerators, and in backward the gradients of the scores, are
-// rounded to bf16 before the second products.
+// Causal attention over packed documents with grouped queries, tiled as FlashAttention-2 (Dao, 2023): no [tokens,
+// tokens] matrix; the log-sum-exp of each row is kept for backward.
+//   y[t, h] = sum_j softmax_j(q[t, h] . k[j, g] / sqrt(head_dim)) v[j, g],
+//   over j <= t in t's document; head h belongs to group g = h / (heads / kv_heads).
+// Sums and softmax in f32 (f64 for f64); for bf16 the softmax's numerators, and in backward the gradients of the
+// scores, are rounded to bf16 before the second products.
 #pragma once
 #include "runtime/context.h"
 
@@ -25,8 +26,8 @@ struct KvCache {
     int past;     // rows filled
 };
 
-// Generation: writes k and v of the new tokens of one document into rows past.. of the cache, which backward knows nothing
-// of, and attends over all that it then holds. Equal bits to those rows of `attention` over the whole document.
+// Generation: writes k and v of the new tokens of one document into rows past.. of the cache, which backward knows
+// nothing of, and attends over all that it then holds. Equal bits to those rows of `attention` over the whole document.
 Tensor attention_cached(Context& ctx, const Tensor& q,  // [new, heads * head_dim]
                         const Tensor& k,                // [new, kv_heads * head_dim]
                         const Tensor& v,                // [new, kv_heads * head_dim]

@@ -21,8 +21,18 @@ template <class T> struct Gradient {
 template <class T> struct View {
     using A = accumulate_t<T>;
     explicit View(const AttentionBackward& a)
-        : q(a.q.as<T>()), k(a.k.as<T>()), v(a.v.as<T>()), y(a.y.as<T>()), dy(a.dy.as<T>()), lse(a.lse.as<A>()),
-          delta(a.delta.as<A>()), dq(a.dq), dk(a.dk), dv(a.dv), tokens(a.q.dim(0)), shape(a.shape) {}
+        : q(a.q.as<T>()),
+          k(a.k.as<T>()),
+          v(a.v.as<T>()),
+          y(a.y.as<T>()),
+          dy(a.dy.as<T>()),
+          lse(a.lse.as<A>()),
+          delta(a.delta.as<A>()),
+          dq(a.dq),
+          dk(a.dk),
+          dv(a.dv),
+          tokens(a.q.dim(0)),
+          shape(a.shape) {}
 
     Source<T> of_head(const T* rows, std::int64_t row, int count, int head) const {  // of q, y or dy
         const std::int64_t stride = std::int64_t(shape.heads) * shape.head_dim;
@@ -59,9 +69,8 @@ template <class T> accumulate_t<T> dot(const T* a, const T* b, int n) {
 }
 
 // rows of out = addend + factor * sums, at (row, head) of `heads`.
-template <class T>
-void write_rows(const Kernels<T>& kernels, const accumulate_t<T>* sums, int width, accumulate_t<T> factor,
-                const Gradient<T>& gradient, const Source<T>& place) {
+template <class T> void write_rows(const Kernels<T>& kernels, const accumulate_t<T>* sums, int width,
+                                   accumulate_t<T> factor, const Gradient<T>& gradient, const Source<T>& place) {
     for (int r = 0; r < place.rows; r++) {
         const std::int64_t at = place.data - gradient.out + r * place.stride;
         const T* addend = gradient.addend ? gradient.addend + at : nullptr;
@@ -75,20 +84,32 @@ template <class T> class QueryItem {
 
   public:
     QueryItem(const View<T>& view, const Tile& queries, const HeadRange& heads, Scratch scratch)
-        : view_(view), queries_(queries), heads_(heads), depth_(view.depth()), width_(view.width()),
-          q_(scratch.take<T>(heads.count * tile * depth_)), dy_(scratch.take<T>(heads.count * tile * depth_)),
-          dq_(scratch.take<A>(heads.count * tile * width_)), turned_k_(scratch.take<T>(tile * depth_)),
-          turned_v_(scratch.take<T>(tile * depth_)), packed_k_(scratch.take<T>(tile * width_)),
-          scores_(scratch.take<A>(tile * tile)), dp_(scratch.take<A>(tile * tile)), ds_(scratch.take<T>(tile * tile)) {}
+        : view_(view),
+          queries_(queries),
+          heads_(heads),
+          depth_(view.depth()),
+          width_(view.width()),
+          q_(scratch.take<T>(heads.count * tile * depth_)),
+          dy_(scratch.take<T>(heads.count * tile * depth_)),
+          dq_(scratch.take<A>(heads.count * tile * width_)),
+          turned_k_(scratch.take<T>(tile * depth_)),
+          turned_v_(scratch.take<T>(tile * depth_)),
+          packed_k_(scratch.take<T>(tile * width_)),
+          scores_(scratch.take<A>(tile * tile)),
+          dp_(scratch.take<A>(tile * tile)),
+          ds_(scratch.take<T>(tile * tile)) {}
 
     void run() {
         for (int h = 0; h < heads_.count; h++) {
-            copy_rows(view_.of_head(view_.q, queries_.row, queries_.rows, heads_.begin + h), depth_, q_ + h * tile * depth_);
-            copy_rows(view_.of_head(view_.dy, queries_.row, queries_.rows, heads_.begin + h), depth_, dy_ + h * tile * depth_);
+            copy_rows(view_.of_head(view_.q, queries_.row, queries_.rows, heads_.begin + h), depth_,
+                      q_ + h * tile * depth_);
+            copy_rows(view_.of_head(view_.dy, queries_.row, queries_.rows, heads_.begin + h), depth_,
+                      dy_ + h * tile * depth_);
         }
         std::fill_n(dq_, heads_.count * tile * width_, A(0));
         const std::int64_t keys = queries_.position + queries_.rows;
-        for (std::int64_t key = 0; key < keys; key += tile) add_keys(key, int(std::min<std::int64_t>(tile, keys - key)));
+        for (std::int64_t key = 0; key < keys; key += tile)
+            add_keys(key, int(std::min<std::int64_t>(tile, keys - key)));
         for (int h = 0; h < heads_.count; h++)
             write_rows(kernels_, dq_ + h * tile * width_, width_, view_.scale(), view_.dq,
                        view_.of_head(view_.dq.out, queries_.row, queries_.rows, heads_.begin + h));
@@ -98,7 +119,8 @@ template <class T> class QueryItem {
     void add_keys(std::int64_t key, int count) {
         const Source<T> k = view_.of_kv_head(view_.k, queries_.document + key, count, heads_.kv_head);
         const Source<T> v = view_.of_kv_head(view_.v, queries_.document + key, count, heads_.kv_head);
-        const Window window{Columns::keys, queries_.rows, count, int(std::min<std::int64_t>(queries_.position - key, tile))};
+        const Window window{Columns::keys, queries_.rows, count,
+                            int(std::min<std::int64_t>(queries_.position - key, tile))};
         kernels_.pack_transposed(k, turned_k_);
         kernels_.pack_transposed(v, turned_v_);
         kernels_.pack(k, packed_k_);
@@ -106,7 +128,8 @@ template <class T> class QueryItem {
             const std::int64_t row = (heads_.begin + h) * view_.tokens + queries_.row;
             multiply_scores(kernels_, window, q_ + h * tile * depth_, depth_, turned_k_, scores_);
             multiply_scores(kernels_, window, dy_ + h * tile * depth_, depth_, turned_v_, dp_);
-            kernels_.score_gradient({window, view_.scale(), scores_, dp_, view_.lse + row, view_.delta + row, nullptr, ds_});
+            kernels_.score_gradient(
+                {window, view_.scale(), scores_, dp_, view_.lse + row, view_.delta + row, nullptr, ds_});
             add_products(kernels_, window, ds_, packed_k_, width_, dq_ + h * tile * width_);
         }
     }
@@ -130,12 +153,23 @@ template <class T> class KeyItem {
 
   public:
     KeyItem(const View<T>& view, const Tile& keys, int kv_head, Scratch scratch)
-        : view_(view), keys_(keys), kv_head_(kv_head), depth_(view.depth()), width_(view.width()),
-          k_(scratch.take<T>(tile * depth_)), v_(scratch.take<T>(tile * depth_)), dk_(scratch.take<A>(tile * width_)),
-          dv_(scratch.take<A>(tile * width_)), turned_q_(scratch.take<T>(tile * depth_)),
-          turned_dy_(scratch.take<T>(tile * depth_)), packed_q_(scratch.take<T>(tile * width_)),
-          packed_dy_(scratch.take<T>(tile * width_)), scores_(scratch.take<A>(tile * tile)),
-          dp_(scratch.take<A>(tile * tile)), p_(scratch.take<T>(tile * tile)), ds_(scratch.take<T>(tile * tile)) {}
+        : view_(view),
+          keys_(keys),
+          kv_head_(kv_head),
+          depth_(view.depth()),
+          width_(view.width()),
+          k_(scratch.take<T>(tile * depth_)),
+          v_(scratch.take<T>(tile * depth_)),
+          dk_(scratch.take<A>(tile * width_)),
+          dv_(scratch.take<A>(tile * width_)),
+          turned_q_(scratch.take<T>(tile * depth_)),
+          turned_dy_(scratch.take<T>(tile * depth_)),
+          packed_q_(scratch.take<T>(tile * width_)),
+          packed_dy_(scratch.take<T>(tile * width_)),
+          scores_(scratch.take<A>(tile * tile)),
+          dp_(scratch.take<A>(tile * tile)),
+          p_(scratch.take<T>(tile * tile)),
+          ds_(scratch.take<T>(tile * tile)) {}
 
     void run() {
         copy_rows(view_.of_kv_head(view_.k, keys_.row, keys_.rows, kv_head_), depth_, k_);
@@ -158,7 +192,8 @@ template <class T> class KeyItem {
     void add_queries(int head, std::int64_t query, int count) {
         const Source<T> q = view_.of_head(view_.q, keys_.document + query, count, head);
         const Source<T> dy = view_.of_head(view_.dy, keys_.document + query, count, head);
-        const Window window{Columns::queries, keys_.rows, count, int(std::max<std::int64_t>(keys_.position - query, -tile))};
+        const Window window{Columns::queries, keys_.rows, count,
+                            int(std::max<std::int64_t>(keys_.position - query, -tile))};
         const std::int64_t row = head * view_.tokens + keys_.document + query;
         kernels_.pack_transposed(q, turned_q_);
         kernels_.pack_transposed(dy, turned_dy_);
@@ -200,10 +235,10 @@ void attention_backward(const CpuDevice& device, const AttentionBackward& a) {
                 view.delta[h * view.tokens + t] =
                     dot(view.of_head(view.y, t, 1, h).data, view.of_head(view.dy, t, 1, h).data, s.head_dim);
         });
-        const std::int64_t items = s.kv_heads * items_per_group(s);
+        const HeadItems<T> heads(s);
         if (view.dq.out)
-            device.pool->parallel_for_thread(tiles.count() * items, [&](std::int64_t i, int thread) {
-                QueryItem<T>(view, tiles(i / items), heads_of(s, i % items), Scratch(device, thread)).run();
+            device.pool->parallel_for_thread(tiles.count() * heads.count(), [&](std::int64_t i, int thread) {
+                QueryItem<T>(view, tiles(i / heads.count()), heads(i % heads.count()), Scratch(device, thread)).run();
             });
         if (view.dk.out || view.dv.out)
             device.pool->parallel_for_thread(tiles.count() * s.kv_heads, [&](std::int64_t i, int thread) {

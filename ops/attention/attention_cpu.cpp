@@ -20,40 +20,55 @@ template <class T> struct View {
     AttentionShape shape;
 };
 
-// One tile of queries, for heads that share their keys and values: over the tiles of keys from the document's start on.
+// Queries of heads that share their keys and values, over the tiles of keys from the document's start on. The rows of a
+// stack of scores are the tile's tokens for one head, or, where there is a single token (generation), the heads.
 template <class T> class ForwardItem {
     using A = accumulate_t<T>;
 
   public:
     ForwardItem(const View<T>& view, const Tile& queries, const HeadRange& heads, Scratch scratch)
-        : view_(view), queries_(queries), heads_(heads), dim_(view.shape.head_dim), depth_(round_up(dim_, depth_step<T>)),
-          width_(round_up(dim_, panel)), q_(scratch.take<T>(heads.count * tile * depth_)),
-          y_(scratch.take<A>(heads.count * tile * width_)), max_(scratch.take<A>(heads.count * tile)),
-          sum_(scratch.take<A>(heads.count * tile)), packed_k_(scratch.take<T>(tile * depth_)),
-          packed_v_(scratch.take<T>(tile * width_)), scores_(scratch.take<A>(tile * tile)), p_(scratch.take<T>(tile * tile)) {}
+        : view_(view),
+          queries_(queries),
+          heads_(heads),
+          single_(queries.rows == 1),
+          stacks_(single_ ? 1 : heads.count),
+          rows_(single_ ? heads.count : queries.rows),
+          dim_(view.shape.head_dim),
+          depth_(round_up(dim_, depth_step<T>)),
+          width_(round_up(dim_, panel)),
+          q_(scratch.take<T>(stacks_ * tile * depth_)),
+          y_(scratch.take<A>(stacks_ * tile * width_)),
+          max_(scratch.take<A>(stacks_ * tile)),
+          sum_(scratch.take<A>(stacks_ * tile)),
+          packed_k_(scratch.take<T>(tile * depth_)),
+          packed_v_(scratch.take<T>(tile * width_)),
+          scores_(scratch.take<A>(tile * tile)),
+          p_(scratch.take<T>(tile * tile)) {}
 
     void run() {
-        const std::int64_t q_stride = std::int64_t(view_.shape.heads) * dim_;
-        for (int h = 0; h < heads_.count; h++)
-            copy_rows<T>({view_.q + queries_.row * q_stride + (heads_.begin + h) * dim_, q_stride, queries_.rows, dim_}, depth_,
-                         q_ + h * tile * depth_);
-        std::fill_n(y_, heads_.count * tile * width_, A(0));
-        std::fill_n(sum_, heads_.count * tile, A(0));
-        std::fill_n(max_, heads_.count * tile, -std::numeric_limits<A>::infinity());
+        const std::int64_t token_stride = std::int64_t(view_.shape.heads) * dim_;
+        const std::int64_t stride = single_ ? dim_ : token_stride;
+        for (int h = 0; h < stacks_; h++)
+            copy_rows<T>({view_.q + queries_.row * token_stride + (heads_.begin + h) * dim_, stride, rows_, dim_},
+                         depth_, q_ + h * tile * depth_);
+        std::fill_n(y_, stacks_ * tile * width_, A(0));
+        std::fill_n(sum_, stacks_ * tile, A(0));
+        std::fill_n(max_, stacks_ * tile, -std::numeric_limits<A>::infinity());
         const std::int64_t keys = queries_.position + queries_.rows;
-        for (std::int64_t key = 0; key < keys; key += tile) add_keys(key, int(std::min<std::int64_t>(tile, keys - key)));
-        for (int h = 0; h < heads_.count; h++) finish(h);
+        for (std::int64_t key = 0; key < keys; key += tile)
+            add_keys(key, int(std::min<std::int64_t>(tile, keys - key)));
+        for (int h = 0; h < stacks_; h++) finish(h);
     }
 
   private:
     void add_keys(std::int64_t key, int count) {
         const std::int64_t stride = std::int64_t(view_.shape.kv_heads) * dim_;
         const std::int64_t at = (queries_.document + key) * stride + heads_.kv_head * dim_;
-        const Window window{Columns::keys, queries_.rows, count, int(std::min<std::int64_t>(queries_.position - key, tile))};
+        const Window window{Columns::keys, rows_, count, int(std::min<std::int64_t>(queries_.position - key, tile))};
         const A scale = A(1) / std::sqrt(A(dim_));
         kernels_.pack_transposed({view_.k + at, stride, count, dim_}, packed_k_);
         kernels_.pack({view_.v + at, stride, count, dim_}, packed_v_);
-        for (int h = 0; h < heads_.count; h++) {
+        for (int h = 0; h < stacks_; h++) {
             A* y = y_ + h * tile * width_;
             multiply_scores(kernels_, window, q_ + h * tile * depth_, depth_, packed_k_, scores_);
             kernels_.softmax({window, scale, scores_, max_ + h * tile, sum_ + h * tile, y, width_, p_});
@@ -62,12 +77,13 @@ template <class T> class ForwardItem {
     }
 
     void finish(int h) {
-        const std::int64_t head = heads_.begin + h;
-        for (int r = 0; r < queries_.rows; r++) {
+        for (int r = 0; r < rows_; r++) {
+            const std::int64_t head = heads_.begin + (single_ ? r : h);
+            const std::int64_t row = queries_.row + (single_ ? 0 : r);
             const A sum = sum_[h * tile + r];
-            T* y = view_.y + ((queries_.row + r) * view_.shape.heads + head) * dim_;
+            T* y = view_.y + (row * view_.shape.heads + head) * dim_;
             kernels_.output({y_ + (std::int64_t(h) * tile + r) * width_, A(1) / sum, nullptr, y, dim_});
-            if (view_.lse) view_.lse[head * view_.tokens + queries_.row + r] = max_[h * tile + r] + std::log(sum);
+            if (view_.lse) view_.lse[head * view_.tokens + row] = max_[h * tile + r] + std::log(sum);
         }
     }
 
@@ -75,9 +91,11 @@ template <class T> class ForwardItem {
     const View<T>& view_;
     const Tile queries_;
     const HeadRange heads_;
+    const bool single_;  // token: the last that there are keys for, so that every row of its stack sees all of them
+    const int stacks_, rows_;
     const int dim_, depth_, width_;
     T* q_;
-    A *y_, *max_, *sum_;  // of each head's tile
+    A *y_, *max_, *sum_;  // of each stack
     T *packed_k_, *packed_v_;
     A* scores_;
     T* p_;
@@ -85,9 +103,9 @@ template <class T> class ForwardItem {
 
 template <class T, class TileAt>
 void forward(const CpuDevice& device, const View<T>& view, std::int64_t tile_count, const TileAt& tile_at) {
-    const std::int64_t items = view.shape.kv_heads * items_per_group(view.shape);
-    device.pool->parallel_for_thread(tile_count * items, [&](std::int64_t i, int thread) {
-        ForwardItem<T>(view, tile_at(i / items), heads_of(view.shape, i % items), Scratch(device, thread)).run();
+    const HeadItems<T> heads(view.shape);
+    device.pool->parallel_for_thread(tile_count * heads.count(), [&](std::int64_t i, int thread) {
+        ForwardItem<T>(view, tile_at(i / heads.count()), heads(i % heads.count()), Scratch(device, thread)).run();
     });
 }
 

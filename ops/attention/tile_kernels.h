@@ -1,6 +1,6 @@
 // What a machine must do well for the CPU's attention: products of packed tiles, and the softmax between them.
-// Each row of a result is computed alone and in the order of columns and depths, so its bits do not depend on which rows
-// share its tile.
+// Each row of a result is computed alone and in the order of columns and depths, so its bits do not depend on which
+// rows share its tile.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -28,7 +28,8 @@ struct Window {
     int end(int r) const { return kind == Columns::keys ? std::clamp(diagonal + r + 1, 0, columns) : columns; }
 };
 
-// c[8, 32] = or += a[8, depth] b[depth, 32]; depth a multiple of depth_step.
+// c[rows, 32] = or += a[rows, depth] b[depth, 32]; depth a multiple of depth_step, rows up to 8; a and c have 8, and
+// what is in the others does not matter.
 enum class Into { store, add };
 template <class T> struct Product {
     const T* a;
@@ -36,7 +37,7 @@ template <class T> struct Product {
     const T* packed;
     accumulate_t<T>* c;
     std::int64_t c_stride;
-    int depth;
+    int rows, depth;
     Into into;
 };
 
@@ -52,8 +53,8 @@ template <class T> struct Softmax {
     T* p;
 };
 
-// p = exp(scale * s - lse) and ds = p * (dp - delta), zeros outside the window. lse and delta belong to the queries: one
-// for each row (Columns::keys; p is null: not wanted) or for each column.
+// p = exp(scale * s - lse) and ds = p * (dp - delta), zeros outside the window. lse and delta belong to the queries:
+// one for each row (Columns::keys; p is null: not wanted) or for each column.
 template <class T> struct ScoreGradient {
     using A = accumulate_t<T>;
     Window window;
@@ -88,8 +89,11 @@ template <class T> struct Kernels {
 
 template <class T> const Kernels<T>& plain_kernels();
 // Null where cpuid lacks AVX-512 F, BW, DQ and VL, or for bf16 AVX-512 BF16, or where the type has none.
-// exp within 2 ulp (measured below 1) for arguments up to 88, 0 from where the result would be below the smallest number.
+// exp within 2 ulp (measured below 1) for arguments up to 88; 0 where it underflows.
 template <class T> const Kernels<T>* avx512_kernels();
+template <> const Kernels<double>* avx512_kernels();
+template <> const Kernels<float>* avx512_kernels();
+template <> const Kernels<bf16>* avx512_kernels();
 
 template <class T> const Kernels<T>& kernels() {
     static const Kernels<T>& chosen = avx512_kernels<T>() ? *avx512_kernels<T>() : plain_kernels<T>();

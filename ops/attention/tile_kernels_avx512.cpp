@@ -67,7 +67,8 @@ TANDEM_AVX512 inline void transpose(__m512i (&v)[lanes]) {
     }
 #pragma GCC unroll 4
     for (int c = 0; c < 4; c++) {
-        const __m512i even_low = _mm512_shuffle_i32x4(v[c], v[4 + c], 0x88), odd_low = _mm512_shuffle_i32x4(v[c], v[4 + c], 0xdd);
+        const __m512i even_low = _mm512_shuffle_i32x4(v[c], v[4 + c], 0x88),
+                      odd_low = _mm512_shuffle_i32x4(v[c], v[4 + c], 0xdd);
         const __m512i even_high = _mm512_shuffle_i32x4(v[8 + c], v[12 + c], 0x88);
         const __m512i odd_high = _mm512_shuffle_i32x4(v[8 + c], v[12 + c], 0xdd);
         t[c] = _mm512_shuffle_i32x4(even_low, even_high, 0x88);
@@ -80,8 +81,12 @@ TANDEM_AVX512 inline void transpose(__m512i (&v)[lanes]) {
 }
 
 // 16 units of 32 bits: floats, or pairs of bf16; zeros after `width` elements.
-TANDEM_AVX512 inline __m512i load_units(const float* p, int width) { return _mm512_maskz_loadu_epi32(first_lanes(width), p); }
-TANDEM_AVX512 inline __m512i load_units(const bf16* p, int width) { return _mm512_maskz_loadu_epi16(first_halves(width), p); }
+TANDEM_AVX512 inline __m512i load_units(const float* p, int width) {
+    return _mm512_maskz_loadu_epi32(first_lanes(width), p);
+}
+TANDEM_AVX512 inline __m512i load_units(const bf16* p, int width) {
+    return _mm512_maskz_loadu_epi16(first_halves(width), p);
+}
 
 template <class T> TANDEM_AVX512 void pack_transposed(const Source<T>& a, T* packed) {
     constexpr int step = depth_step<T>;
@@ -122,26 +127,29 @@ TANDEM_AVX512 void pack_bf16(const Source<bf16>& a, bf16* packed) {
         for (int r = 0; r < a.rows; r += 2) {
             const bf16* from = a.data + r * a.stride + at;
             const __m512i even = _mm512_maskz_loadu_epi16(mask, from);
-            const __m512i odd = r + 1 < a.rows ? _mm512_maskz_loadu_epi16(mask, from + a.stride) : _mm512_setzero_si512();
+            const __m512i odd =
+                r + 1 < a.rows ? _mm512_maskz_loadu_epi16(mask, from + a.stride) : _mm512_setzero_si512();
             _mm512_storeu_si512(to + r * panel, _mm512_permutex2var_epi16(even, low, odd));
             _mm512_storeu_si512(to + r * panel + panel, _mm512_permutex2var_epi16(even, high, odd));
         }
     }
 }
 
-TANDEM_AVX512 inline __m512 multiply(const float* a, __m512 b, __m512 c) { return _mm512_fmadd_ps(_mm512_set1_ps(*a), b, c); }
+TANDEM_AVX512 inline __m512 multiply(const float* a, __m512 b, __m512 c) {
+    return _mm512_fmadd_ps(_mm512_set1_ps(*a), b, c);
+}
 TANDEM_AVX512 inline __m512 multiply(const bf16* a, __m512 b, __m512 c) {
     std::int32_t pair;
     __builtin_memcpy(&pair, a, sizeof(pair));
     return _mm512_dpbf16_ps(c, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)_mm512_castps_si512(b));
 }
 
-template <class T> TANDEM_AVX512 void product(const Product<T>& p) {
+template <class T, int rows> TANDEM_AVX512 void multiply_rows(const Product<T>& p) {
     constexpr int step = depth_step<T>;
-    __m512 c[block_rows][2];
-    const T* a[block_rows];
+    __m512 c[rows][2];
+    const T* a[rows];
 #pragma GCC unroll 8
-    for (int r = 0; r < block_rows; r++) {
+    for (int r = 0; r < rows; r++) {
         a[r] = p.a + r * p.a_stride;
         c[r][0] = p.into == Into::add ? _mm512_loadu_ps(p.c + r * p.c_stride) : _mm512_setzero_ps();
         c[r][1] = p.into == Into::add ? _mm512_loadu_ps(p.c + r * p.c_stride + lanes) : _mm512_setzero_ps();
@@ -150,16 +158,23 @@ template <class T> TANDEM_AVX512 void product(const Product<T>& p) {
     for (int k = 0; k < p.depth; k += step, b += panel * step) {
         const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + lanes * step);
 #pragma GCC unroll 8
-        for (int r = 0; r < block_rows; r++) {
+        for (int r = 0; r < rows; r++) {
             c[r][0] = multiply(a[r] + k, b0, c[r][0]);
             c[r][1] = multiply(a[r] + k, b1, c[r][1]);
         }
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < block_rows; r++) {
+    for (int r = 0; r < rows; r++) {
         _mm512_storeu_ps(p.c + r * p.c_stride, c[r][0]);
         _mm512_storeu_ps(p.c + r * p.c_stride + lanes, c[r][1]);
     }
+}
+
+template <class T> TANDEM_AVX512 void product(const Product<T>& p) {
+    if (p.rows <= block_rows / 2)
+        multiply_rows<T, block_rows / 2>(p);
+    else
+        multiply_rows<T, block_rows>(p);
 }
 
 template <class T> TANDEM_AVX512 void softmax(const Softmax<T>& a) {
@@ -221,8 +236,8 @@ template <class T> TANDEM_AVX512 void output(const Output<T>& a) {
 }
 
 bool has_avx512() {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
 }  // namespace

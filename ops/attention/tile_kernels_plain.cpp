@@ -1,5 +1,4 @@
 #include <cmath>
-#include <limits>
 
 #include "ops/attention/tile_kernels.h"
 
@@ -30,18 +29,23 @@ template <class T> void pack_transposed(const Source<T>& a, T* packed) {
 
 template <class T> void product(const Product<T>& p) {
     using A = accumulate_t<T>;
-    for (int r = 0; r < block_rows; r++) {
-        A* c = p.c + r * p.c_stride;
-        A sums[panel] = {};
-        if (p.into == Into::add) std::copy(c, c + panel, sums);
-        for (int k = 0; k < p.depth; k++) {
-            const A a = A(p.a[r * p.a_stride + k]);
-            for (int j = 0; j < panel; j++) {
-                const A b = A(p.packed[packed_at<T>(k, j)]);
-                sums[j] += a * b;
+    if (p.into == Into::store)
+        for (int r = 0; r < p.rows; r++) std::fill_n(p.c + r * p.c_stride, panel, A(0));
+    for (int begin = 0; begin < p.depth; begin += tile) {
+        const int depth = std::min(tile, p.depth - begin);
+        A b[tile][panel];  // taken apart once for all rows
+        for (int k = 0; k < depth; k++)
+            for (int j = 0; j < panel; j++) b[k][j] = A(p.packed[packed_at<T>(begin + k, j)]);
+        for (int r = 0; r < p.rows; r++) {
+            A* c = p.c + r * p.c_stride;
+            A sums[panel];
+            std::copy_n(c, panel, sums);
+            for (int k = 0; k < depth; k++) {
+                const A a = A(p.a[r * p.a_stride + begin + k]);
+                for (int j = 0; j < panel; j++) sums[j] += a * b[k][j];
             }
+            std::copy_n(sums, panel, c);
         }
-        std::copy(sums, sums + panel, c);
     }
 }
 

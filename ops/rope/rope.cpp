@@ -7,8 +7,10 @@ namespace tandem {
 
 Value rope(Context& ctx, const Value& x, const Tensor& positions, const RopeTable& table, int head_dim) {
     if (head_dim < 2 || head_dim % 2 != 0 || x.dim(-1) % head_dim != 0)
-        throw Error(fmt::format("[rope] expected an even head_dim that divides the {} columns of x, got {}; check head_dim "
-                                "in the model's config", x.dim(-1), head_dim));
+        throw Error(
+            fmt::format("[rope] expected an even head_dim that divides the {} columns of x, got {}; check head_dim "
+                        "in the model's config",
+                        x.dim(-1), head_dim));
     DType accumulate = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
     expect("rope", "positions", positions.shape(), Shape{x.dim(0)});
     expect("rope", "a cosine table", table.cos.shape(), Shape{table.cos.dim(0), head_dim / 2});

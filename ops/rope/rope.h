@@ -1,4 +1,5 @@
-// Rotary position embedding (Su et al., 2021) in the rotate-half convention of HF checkpoints: each head's row is (x1, x2),
+// Rotary position embedding (Su et al., 2021) in the rotate-half convention of HF checkpoints: each head's row is (x1,
+// x2),
 //   y1 = x1 * cos - x2 * sin,   y2 = x2 * cos + x1 * sin,   in f32 (f64 for f64), rounded once to x's type.
 #pragma once
 #include "runtime/context.h"

@@ -6,12 +6,14 @@ using namespace tandem::test;
 namespace {
 
 // The whole text in steps of the given sizes.
-std::vector<double> in_steps(DType t, const AttentionShape& s, const Arrays& x, const std::vector<int>& steps, int threads) {
+std::vector<double> in_steps(DType t, const AttentionShape& s, const Arrays& x, const std::vector<int>& steps,
+                             int threads) {
     TestRank rank(t, threads);
     const std::int64_t columns = s.heads * s.head_dim, kv_columns = s.kv_heads * s.head_dim;
     const std::int64_t tokens = std::int64_t(x[0].size()) / columns;
     Tensor q = tensor_of(rank.ctx, {tokens, columns}, t, x[0]);
-    Tensor k = tensor_of(rank.ctx, {tokens, kv_columns}, t, x[1]), v = tensor_of(rank.ctx, {tokens, kv_columns}, t, x[2]);
+    Tensor k = tensor_of(rank.ctx, {tokens, kv_columns}, t, x[1]),
+           v = tensor_of(rank.ctx, {tokens, kv_columns}, t, x[2]);
     // What lies behind the filled part must not matter.
     std::vector<double> garbage(std::size_t((tokens + 3) * kv_columns), NAN);
     KvCache cache{tensor_of(rank.ctx, {tokens + 3, kv_columns}, t, garbage),
@@ -19,7 +21,8 @@ std::vector<double> in_steps(DType t, const AttentionShape& s, const Arrays& x, 
     std::vector<double> y;
     for (int step : steps) {
         const int past = cache.past, after = past + step;
-        Tensor rows = attention_cached(rank.ctx, q.slice(past, after), k.slice(past, after), v.slice(past, after), cache, s);
+        Tensor rows =
+            attention_cached(rank.ctx, q.slice(past, after), k.slice(past, after), v.slice(past, after), cache, s);
         std::vector<double> values = values_of(rows);
         y.insert(y.end(), values.begin(), values.end());
         cache.past = after;
@@ -47,10 +50,13 @@ TEST_CASE("cached attention gives the rows of the whole text, bit for bit") {
 
 TEST_CASE("cached attention refuses to write past its cache") {
     TestRank rank(DType::f32);
-    auto zeros = [&](std::int64_t rows) { return tensor_of(rank.ctx, {rows, 16}, DType::f32, std::vector<double>(std::size_t(rows * 16))); };
+    auto zeros = [&](std::int64_t rows) {
+        return tensor_of(rank.ctx, {rows, 16}, DType::f32, std::vector<double>(std::size_t(rows * 16)));
+    };
     Tensor two = zeros(2);
-    CHECK_THROWS_WITH(attention_cached(rank.ctx, two, two, two, {zeros(8), zeros(8), 7}, {1, 1, 16}),
-                      "[attention_cached] 2 tokens after 7 do not fit into a cache of 8; allocate it for the longest text");
+    CHECK_THROWS_WITH(
+        attention_cached(rank.ctx, two, two, two, {zeros(8), zeros(8), 7}, {1, 1, 16}),
+        "[attention_cached] 2 tokens after 7 do not fit into a cache of 8; allocate it for the longest text");
     CHECK_THROWS_WITH(attention_cached(rank.ctx, two, two, two, {zeros(8), zeros(9), 0}, {1, 1, 16}),
                       "[attention_cached] expected a cache of v of shape [8, 16], got [9, 16]");
 }

@@ -13,7 +13,9 @@ inline Tensor make_cu_seqlens(Context& ctx, const std::vector<std::int32_t>& beg
 
 inline OpCase attention_case(const std::vector<std::int32_t>& begins, const AttentionShape& s) {
     const std::int64_t tokens = begins.back();
-    return {.inputs = {{tokens, s.heads * s.head_dim}, {tokens, s.kv_heads * s.head_dim}, {tokens, s.kv_heads * s.head_dim}},
+    return {.inputs = {{tokens, s.heads * s.head_dim},
+                       {tokens, s.kv_heads * s.head_dim},
+                       {tokens, s.kv_heads * s.head_dim}},
             .op = [=](Context& ctx, const auto& x, const auto&) {
                 return attention(ctx, x[0], x[1], x[2], make_cu_seqlens(ctx, begins), s);
             }};
@@ -89,17 +91,25 @@ template <class T> class HeadReference {
     }
 };
 
-template <class T>
-OpResult reference(const std::vector<std::int32_t>& begins, const AttentionShape& s, const Arrays& x,
-                   const std::vector<double>& dy) {
+template <class T> OpResult reference(const std::vector<std::int32_t>& begins, const AttentionShape& s, const Arrays& x,
+                                      const std::vector<double>& dy) {
     OpResult r{std::vector<double>(x[0].size()), {}};
     for (const auto& a : x) r.dx.emplace_back(a.size());
     for (std::size_t d = 0; d + 1 < begins.size(); d++)
         for (int h = 0; h < s.heads; h++) {
             const int column = h * s.head_dim, kv_column = h / (s.heads / s.kv_heads) * s.head_dim;
-            HeadReference<T>{begins[d], begins[d + 1], s.head_dim, s.heads * s.head_dim, s.kv_heads * s.head_dim,
-                             x[0].data() + column, x[1].data() + kv_column, x[2].data() + kv_column, dy.data() + column,
-                             r.y.data() + column, r.dx[0].data() + column, r.dx[1].data() + kv_column,
+            HeadReference<T>{begins[d],
+                             begins[d + 1],
+                             s.head_dim,
+                             s.heads * s.head_dim,
+                             s.kv_heads * s.head_dim,
+                             x[0].data() + column,
+                             x[1].data() + kv_column,
+                             x[2].data() + kv_column,
+                             dy.data() + column,
+                             r.y.data() + column,
+                             r.dx[0].data() + column,
+                             r.dx[1].data() + kv_column,
                              r.dx[2].data() + kv_column}
                 .run();
         }

@@ -1,3 +1,4 @@
+#include "runtime/plan/plan_stream.h"
 #include "tests/ops/attention/attention_reference.h"
 
 using namespace tandem;
@@ -21,8 +22,8 @@ Arrays all_of(const OpResult& r) {
 
 }  // namespace
 
-// In bf16 the probabilities and the gradients of the scores are rounded between the products, in f32 exp adds a unit, and
-// y's rounding enters every gradient through delta: up to six roundings of the size of the result.
+// In bf16 the probabilities and the gradients of the scores are rounded between the products, in f32 exp adds a unit,
+// and y's rounding enters every gradient through delta: up to six roundings of the size of the result.
 TEST_CASE("attention: gradients, dtypes, threads") {
     auto check = [](const Begins& begins, AttentionShape s) {
         OpCase c = attention_case(begins, s);
@@ -41,9 +42,13 @@ TEST_CASE("attention equals the plain formula, within twice its error in each ty
         Begins begins;
         AttentionShape shape;
     };
-    for (const Case& c : {Case{{0, 130}, {2, 1, 16}}, {{0, 64, 64, 65, 195}, {3, 3, 20}}, {{0, 7, 70}, {4, 2, 21}},
-                          {{0, 63, 300}, {6, 1, 33}}, {{0, 65}, {9, 3, 64}}, {{0, 1, 2, 67}, {2, 2, 128}},
-                          {{0, 129}, {5, 1, 256}}}) {
+    for (const Case& c : {Case{{0, 130}, {2, 1, 16}},
+                          {{0, 64, 64, 65, 195}, {3, 3, 20}},
+                          {{0, 7, 70}, {4, 2, 21}},
+                          {{0, 63, 300}, {6, 1, 33}},
+                          {{0, 65}, {9, 3, 64}},
+                          {{0, 1, 2, 67}, {2, 2, 128}},
+                          {{0, 129}, {9, 1, 256}}}) {
         INFO("head_dim ", c.shape.head_dim, " tokens ", c.begins.back());
         OpCase op = attention_case(c.begins, c.shape);
         Arrays x = random_inputs(op);
@@ -56,7 +61,8 @@ TEST_CASE("attention equals the plain formula, within twice its error in each ty
             CHECK(all_of(one) == all_of(three));
             for (std::size_t i = 0; i < 4; i++) {
                 INFO("dtype ", std::string(name_of(t)), " of y, dq, dk, dv number ", i);
-                CHECK(distance(all_of(one)[i], exact[i]) <= 2 * distance(plain[i], exact[i]) + 0x1p-23 * norm(exact[i]));
+                CHECK(distance(all_of(one)[i], exact[i]) <=
+                      2 * distance(plain[i], exact[i]) + 0x1p-23 * norm(exact[i]));
             }
         };
         judge(DType::f32, all_of(reference<float>(c.begins, c.shape, x, dy)));
@@ -76,7 +82,8 @@ TEST_CASE("attention: packed documents are each alone, bit for bit") {
             if (begins[d] == begins[d + 1]) continue;
             Arrays own;
             for (int i = 0; i < 3; i++)
-                own.push_back(rows_of(x[std::size_t(i)], (i ? s.kv_heads : s.heads) * s.head_dim, begins[d], begins[d + 1]));
+                own.push_back(
+                    rows_of(x[std::size_t(i)], (i ? s.kv_heads : s.heads) * s.head_dim, begins[d], begins[d + 1]));
             Numbers own_dy = rows_of(dy, s.heads * s.head_dim, begins[d], begins[d + 1]);
             Arrays alone = all_of(run_op(attention_case({0, begins[d + 1] - begins[d]}, s), t, own, own_dy));
             for (std::size_t i = 0; i < 4; i++) {
@@ -115,14 +122,16 @@ TEST_CASE("attention: grouped queries are repeated keys and values") {
     Arrays wide = {x[0], Numbers(x[0].size()), Numbers(x[0].size())};
     auto column_of = [](std::int64_t column) { return column / 20 / 3 * 20 + column % 20; };
     for (std::size_t i : {1, 2})
-        for (std::int64_t e = 0; e < tokens * 120; e++) wide[i][std::size_t(e)] = x[i][std::size_t(e / 120 * 40 + column_of(e % 120))];
+        for (std::int64_t e = 0; e < tokens * 120; e++)
+            wide[i][std::size_t(e)] = x[i][std::size_t(e / 120 * 40 + column_of(e % 120))];
     Numbers dy = random_values(x[0].size(), 9);
     OpResult a = run_op(c, DType::f32, x, dy), b = run_op(r, DType::f32, wide, dy);
     CHECK(a.y == b.y);
     CHECK(a.dx[0] == b.dx[0]);
     for (std::size_t i : {1, 2}) {
         Numbers sum(x[i].size());
-        for (std::int64_t e = 0; e < tokens * 120; e++) sum[std::size_t(e / 120 * 40 + column_of(e % 120))] += b.dx[i][std::size_t(e)];
+        for (std::int64_t e = 0; e < tokens * 120; e++)
+            sum[std::size_t(e / 120 * 40 + column_of(e % 120))] += b.dx[i][std::size_t(e)];
         CHECK(distance(a.dx[i], sum) <= 8 * 0x1p-24 * norm(sum));
     }
 }
@@ -172,6 +181,27 @@ TEST_CASE("attention of a long document keeps no matrix of scores") {
     for (double e : values_of(x.slot()->gradient)) REQUIRE(std::isfinite(e));
 }
 
+// Two products forward and five backward, of 10 * 11 / 2 pairs in 4 heads of 16: 2 flops per element of each.
+TEST_CASE("attention on the plan device reads nothing and tells its cost") {
+    std::unique_ptr<Memory> memory = make_heap_memory();
+    PlanStream stream;
+    Context ctx(
+        {.device = DeviceKind::plan, .compute = DType::bf16, .memory = memory.get(), .compute_stream = &stream});
+    auto nothing = [](int columns) {
+        Tensor t(nullptr, {10, columns}, DType::bf16);
+        return Value(t, std::make_shared<GradSlot>(GradSlot{t.shape(), t.dtype(), {}}));
+    };
+    Tape tape;
+    {
+        TapeScope record(ctx, &tape);
+        Value y = attention(ctx, nothing(64), nothing(32), nothing(32), Tensor(nullptr, {3}, DType::i32), {4, 2, 16});
+        CHECK(ctx.take_cost().flops == 2 * 2 * 55 * 64);
+        y.slot()->gradient = y.tensor();
+    }
+    tape.run(ctx);
+    CHECK(ctx.take_cost().flops == 5 * 2 * 55 * 64);
+}
+
 TEST_CASE("attention of no tokens") {
     for (const Begins& begins : {Begins{0}, Begins{0, 0, 0}}) {
         OpCase c = attention_case(begins, {2, 1, 16});
@@ -193,6 +223,7 @@ TEST_CASE("attention refuses what does not fit together") {
     CHECK_THROWS_WITH(run({0, 4}, {2, 1, 8}, 4, 16), "[attention] expected k of shape [4, 8], got [4, 16]");
     CHECK_THROWS_WITH(run({0, 3}, {2, 1, 8}, 4, 8), "[attention] expected cu_seqlens from 0 to 4 tokens, got 0 to 3");
     CHECK_THROWS_WITH(run({1, 4}, {2, 1, 8}, 4, 8), "[attention] expected cu_seqlens from 0 to 4 tokens, got 1 to 4");
-    CHECK_THROWS_WITH(run({0, 5, 4}, {2, 1, 8}, 4, 8), "[attention] cu_seqlens falls from 5 to 4 at document 1; give the "
-                                                       "documents' first tokens in order");
+    CHECK_THROWS_WITH(run({0, 5, 4}, {2, 1, 8}, 4, 8),
+                      "[attention] cu_seqlens falls from 5 to 4 at document 1; give the "
+                      "documents' first tokens in order");
 }

@@ -22,7 +22,8 @@ template <class T> std::vector<T> random_tile(std::size_t count, unsigned seed) 
 template <class T> std::vector<double> wide(const std::vector<T>& v) { return std::vector<double>(v.begin(), v.end()); }
 
 // What a micro-kernel may read of a packed tile, through products with rows of the unit matrix.
-template <class T> std::vector<double> unpacked(const Kernels<T>& k, const std::vector<T>& packed, int depth, int columns) {
+template <class T>
+std::vector<double> unpacked(const Kernels<T>& k, const std::vector<T>& packed, int depth, int columns) {
     std::vector<double> all;
     const int padded = round_up(depth, depth_step<T>);
     for (int at = 0; at < columns; at += panel)
@@ -31,7 +32,8 @@ template <class T> std::vector<double> unpacked(const Kernels<T>& k, const std::
             a[std::size_t(row)] = T(1.0f);
             std::vector<accumulate_t<T>> c(block_rows * panel);
             const std::size_t stride = std::size_t(packed.size()) / std::size_t(round_up(columns, panel) / panel);
-            k.product({a.data(), padded, packed.data() + stride * std::size_t(at / panel), c.data(), panel, padded, Into::store});
+            k.product({a.data(), padded, packed.data() + stride * std::size_t(at / panel), c.data(), panel, block_rows,
+                       padded, Into::store});
             all.insert(all.end(), c.begin(), c.begin() + panel);
         }
     return all;
@@ -63,12 +65,14 @@ template <class T> void check_packing(const Kernels<T>& k) {
 }
 
 // Sums of 62 products in another order and with other roundings: 62 units of f32 bound them.
-template <class T> void check_product(const Kernels<T>& k, Into into) {
+template <class T> void check_product(const Kernels<T>& k, int rows, Into into) {
     const int depth = 62;
     std::vector<T> a = random_tile<T>(block_rows * depth, 1), packed = random_tile<T>(depth * panel, 2);
     std::vector<accumulate_t<T>> c = random_tile<accumulate_t<T>>(block_rows * panel, 3), exact = c;
-    plain_kernels<T>().product({a.data(), depth, packed.data(), exact.data(), panel, depth, into});
-    k.product({a.data(), depth, packed.data(), c.data(), panel, depth, into});
+    plain_kernels<T>().product({a.data(), depth, packed.data(), exact.data(), panel, rows, depth, into});
+    k.product({a.data(), depth, packed.data(), c.data(), panel, rows, depth, into});
+    c.resize(std::size_t(rows * panel));
+    exact.resize(c.size());
     CHECK(distance(wide(c), wide(exact)) <= 62 * 0x1p-24 * norm(wide(exact)));
 }
 
@@ -98,13 +102,17 @@ template <class T> void check_softmax(const Kernels<T>& k) {
 // ds = p (dp - delta): the cancellation in the bracket is exact to half a unit of its own, p known as above.
 template <class T> void check_score_gradient(const Kernels<T>& k) {
     const double unit = sizeof(T) == 2 ? 0x1p-8 : 0x1p-20;
-    for (Window w : {Window{Columns::keys, 64, 64, 0}, {Columns::keys, 13, 40, 30}, {Columns::queries, 64, 64, 0},
-                     {Columns::queries, 50, 33, -64}, {Columns::queries, 64, 20, 0}}) {
+    for (Window w : {Window{Columns::keys, 64, 64, 0},
+                     {Columns::keys, 13, 40, 30},
+                     {Columns::queries, 64, 64, 0},
+                     {Columns::queries, 50, 33, -64},
+                     {Columns::queries, 64, 20, 0}}) {
         std::vector<float> s = random_tile<float>(tile * tile, 1), dp = random_tile<float>(tile * tile, 2);
         std::vector<float> lse = random_tile<float>(tile, 3), delta = random_tile<float>(tile, 4);
         auto run = [&](const Kernels<T>& kernels, bool wants_p) {
             std::vector<T> p(tile * tile, T(7.0f)), ds(tile * tile, T(7.0f));
-            kernels.score_gradient({w, 0.5f, s.data(), dp.data(), lse.data(), delta.data(), wants_p ? p.data() : nullptr, ds.data()});
+            kernels.score_gradient(
+                {w, 0.5f, s.data(), dp.data(), lse.data(), delta.data(), wants_p ? p.data() : nullptr, ds.data()});
             p.insert(p.end(), ds.begin(), ds.end());
             return wide(p);
         };
@@ -127,8 +135,10 @@ template <class T> void check_output(const Kernels<T>& k) {
 
 template <class T> void check_kernels(const Kernels<T>& k) {
     check_packing(k);
-    check_product(k, Into::store);
-    check_product(k, Into::add);
+    for (int rows : {1, 4, 5, 8}) {
+        check_product(k, rows, Into::store);
+        check_product(k, rows, Into::add);
+    }
     check_softmax(k);
     check_score_gradient(k);
     check_output(k);
@@ -160,11 +170,13 @@ TEST_CASE("exp of the AVX-512 kernels: within 2 ulp, exact at 0, 0 far below") {
         p.resize(std::size_t(count));
         return p;
     };
-    CHECK(exp_of({0, -0.0f, -1e30f, -std::numeric_limits<float>::infinity(), -110}) == std::vector<float>{1, 1, 0, 0, 0});
+    CHECK(exp_of({0, -0.0f, -1e30f, -std::numeric_limits<float>::infinity(), -110}) ==
+          std::vector<float>{1, 1, 0, 0, 0});
     double worst = 0;
     std::vector<float> x(63);
     for (int step = 0; step < 20000; step++) {
-        for (std::size_t i = 0; i < x.size(); i++) x[i] = float(-87.0 * (double(step) * 63 + double(i)) / (20000.0 * 63));
+        for (std::size_t i = 0; i < x.size(); i++)
+            x[i] = float(-87.0 * (double(step) * 63 + double(i)) / (20000.0 * 63));
         std::vector<float> e = exp_of(x);
         for (std::size_t i = 0; i < x.size(); i++) {
             const double exact = std::exp(double(x[i]));

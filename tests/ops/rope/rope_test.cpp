@@ -30,7 +30,8 @@ Tensor make_positions(Context& ctx, const std::vector<std::int32_t>& values) {
 OpCase rope_case(std::vector<std::int32_t> positions, int heads, int head_dim) {
     return {.inputs = {{std::int64_t(positions.size()), heads * head_dim}},
             .op = [=](Context& ctx, const auto& x, const auto&) {
-                return rope(ctx, x[0], make_positions(ctx, positions), make_table(ctx, x[0].dtype(), 12, head_dim), head_dim);
+                return rope(ctx, x[0], make_positions(ctx, positions), make_table(ctx, x[0].dtype(), 12, head_dim),
+                            head_dim);
             }};
 }
 
@@ -73,7 +74,9 @@ TEST_CASE("rope refuses what it cannot turn") {
     for (int position : {-1, 12})
         CHECK_THROWS_WITH(run_op(rope_case({0, position}, 1, 6), DType::f32, {std::vector<double>(12)}, {}),
                           fmt::format("[rope] token 1 is at position {}, but the table has 12; make it as long as the "
-                                      "longest document", position).c_str());
+                                      "longest document",
+                                      position)
+                              .c_str());
     OpCase mixed = rope_case({0}, 1, 6);
     mixed.op = [](Context& ctx, const auto& x, const auto&) {
         return rope(ctx, x[0], make_positions(ctx, {0}), make_table(ctx, DType::f64, 12, 6), 6);
