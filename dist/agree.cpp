@@ -11,9 +11,10 @@ void agree(Collective& collective, const char* what, const Hash& hash) {
     collective.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
     for (std::size_t r = 0; r < all.size(); r++)
         if (all[r] != all[0])
-            throw Error(fmt::format("[store] expected the same {} on all ranks, got other ones on rank {} than on rank 0; start all "
-                                    "ranks with the same model, options and version",
-                                    what, r));
+            throw Error(fmt::format(
+                "[store] expected the same {} on all ranks, got other ones on rank {} than on rank 0; start all "
+                "ranks with the same model, options and version",
+                what, r));
 }
 
 }  // namespace tandem

@@ -6,7 +6,8 @@
 
 namespace tandem {
 
-std::size_t gradient_arena_bytes(const std::vector<std::size_t>& unit_bytes, const std::vector<std::vector<int>>& schedules) {
+std::size_t gradient_arena_bytes(const std::vector<std::size_t>& unit_bytes,
+                                 const std::vector<std::vector<int>>& schedules) {
     std::size_t most = *std::max_element(unit_bytes.begin(), unit_bytes.end());
     for (const std::vector<int>& schedule : schedules) {
         std::size_t before = 0;
@@ -20,7 +21,7 @@ std::size_t gradient_arena_bytes(const std::vector<std::size_t>& unit_bytes, con
     return most;
 }
 
-// Reductions end in their order, so waiting for an end's last use covers all earlier uses of the same bytes.
+// Earlier uses of the same bytes were waited for by the last use of their end.
 std::size_t GradientBuffers::take(std::size_t bytes, Stream& user) {
     if (taken_) throw Error("[store] gradients of two units are leased at once; reduce the first one before");
     Use& mine = ends_[std::size_t(turn_)];

@@ -9,7 +9,8 @@ namespace tandem {
 
 // Bytes for the largest two that may be there at once: uses that follow each other in a schedule, leaving out units of
 // no bytes.
-std::size_t gradient_arena_bytes(const std::vector<std::size_t>& unit_bytes, const std::vector<std::vector<int>>& schedules);
+std::size_t gradient_arena_bytes(const std::vector<std::size_t>& unit_bytes,
+                                 const std::vector<std::vector<int>>& schedules);
 
 class GradientBuffers {
   public:

@@ -21,7 +21,8 @@ class Slab {
         if (bytes == 0) return;
         data_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (data_ == MAP_FAILED)
-            throw DoesNotFit(fmt::format("[launch] the system has no {} bytes for a rank's memory; plan for less", bytes));
+            throw DoesNotFit(
+                fmt::format("[launch] the system has no {} bytes for a rank's memory; plan for less", bytes));
     }
     ~Slab() {
         if (bytes_) munmap(data_, bytes_);
@@ -44,13 +45,25 @@ struct RankState {
     RankState(const LaunchOptions& o, HostGroup& group, int r)
         : slab(o.plans.empty() ? 0 : o.plans[std::size_t(r)].slab_bytes()),
           memory(o.plans.empty() ? make_heap_memory() : make_slab_memory(o.plans[std::size_t(r)], slab.data())),
-          scratch(allocate_scratch(*memory, threads_of(o, r))), pool(threads_of(o, r)), transport(transport_of(o, group, r)),
+          scratch(allocate_scratch(*memory, threads_of(o, r))),
+          pool(threads_of(o, r)),
+          transport(transport_of(o, group, r)),
           collective(make_host_collective(group, r)),
           compute(make_inline_stream({&group.abort, o.trace, r, "compute"})),
           gather(make_worker_stream({&group.abort, o.trace, r, "gather"})),
           reduce(make_worker_stream({&group.abort, o.trace, r, "reduce"})),
-          ctx(ContextParts{DeviceKind::cpu, {&pool, scratch->data}, r, o.world_size, o.compute, memory.get(), compute.get(),
-                           gather.get(), reduce.get(), &group.abort, o.trace, o.recompute_plan}),
+          ctx(ContextParts{DeviceKind::cpu,
+                           {&pool, scratch->data},
+                           r,
+                           o.world_size,
+                           o.compute,
+                           memory.get(),
+                           compute.get(),
+                           gather.get(),
+                           reduce.get(),
+                           &group.abort,
+                           o.trace,
+                           o.recompute_plan}),
           rank(ctx, *transport, *collective) {}
 
     // Stops the copy threads; what they have not begun is dropped.
@@ -86,7 +99,8 @@ void run_rank(const LaunchOptions& options, HostGroup& group, std::unique_ptr<Ra
 void check(const LaunchOptions& o) {
     if (o.world_size < 1) throw InputError(fmt::format("[launch] expected 1 rank or more, got {}", o.world_size));
     if (!o.plans.empty() && o.plans.size() != std::size_t(o.world_size))
-        throw Error(fmt::format("[launch] expected a memory plan for each of {} ranks, got {}", o.world_size, o.plans.size()));
+        throw Error(
+            fmt::format("[launch] expected a memory plan for each of {} ranks, got {}", o.world_size, o.plans.size()));
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ namespace {
 
 class PlanTransport final : public Transport {
   public:
-    explicit PlanTransport(int world_size) : world_size_(world_size) {}
+    PlanTransport(int rank, int world_size) : rank_(rank), world_size_(world_size) {}
+    int rank() const override { return rank_; }
     int world_size() const override { return world_size_; }
     void publish(std::span<const std::byte>) override {}
     void gather_published(Stream&, std::size_t, std::size_t, std::byte*) override {}
@@ -18,7 +19,7 @@ class PlanTransport final : public Transport {
     void reduce_scatter(Stream&, int, const ReduceScatter&) override {}
 
   private:
-    int world_size_;
+    int rank_, world_size_;
 };
 
 // As if every rank brought the same.
@@ -42,9 +43,21 @@ class PlanCollective final : public Collective {
 
 struct PlanRank::State {
     State(const LaunchOptions& o, int rank)
-        : scratch(allocate_scratch(memory, threads_of(o, rank))), transport(o.world_size), collective(rank, o.world_size),
-          ctx(ContextParts{DeviceKind::plan, {}, rank, o.world_size, o.compute, &memory, &stream, &stream, &stream, &abort,
-                           nullptr, o.recompute_plan}),
+        : scratch(allocate_scratch(memory, threads_of(o, rank))),
+          transport(rank, o.world_size),
+          collective(rank, o.world_size),
+          ctx(ContextParts{DeviceKind::plan,
+                           {},
+                           rank,
+                           o.world_size,
+                           o.compute,
+                           &memory,
+                           &stream,
+                           &stream,
+                           &stream,
+                           &abort,
+                           nullptr,
+                           o.recompute_plan}),
           rank(ctx, transport, collective) {}
 
     PlanMemory memory;

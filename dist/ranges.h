@@ -7,8 +7,8 @@
 namespace tandem {
 
 struct UnitRanges {
-    std::size_t frozen, frozen_at;           // bytes of each rank's range; its place in the shard of frozen bytes
-    std::int64_t trainable, trainable_at;    // elements
+    std::size_t frozen, frozen_at;         // bytes of each rank's range; its place in the shard of frozen bytes
+    std::int64_t trainable, trainable_at;  // elements
 };
 
 inline std::vector<UnitRanges> ranges_of(const std::vector<UnitLayout>& units, int world_size) {
@@ -28,6 +28,7 @@ inline std::vector<UnitRanges> ranges_of(const std::vector<UnitLayout>& units, i
 inline std::byte* advance(std::byte* base, std::size_t bytes) { return base ? base + bytes : nullptr; }
 
 // Copies the part of `data`, which begins at byte `offset` of a blob, that falls into [begin, begin + bytes) of it.
-void copy_overlap(std::byte* range, std::size_t begin, std::size_t bytes, std::span<const std::byte> data, std::size_t offset);
+void copy_overlap(std::byte* range, std::size_t begin, std::size_t bytes, std::span<const std::byte> data,
+                  std::size_t offset);
 
 }  // namespace tandem

@@ -16,9 +16,10 @@ void Residency::acquire(int unit) {
     if (!slot(unit)) {
         while (!gather(unit, true))
             if (!evict())
-                throw Error(fmt::format("[store] unit {} ({} bytes) has no room beside the units leased now in a gather arena of "
-                                        "{} bytes; let go of them first, or allow a larger arena",
-                                        unit, bytes_[std::size_t(unit)], options_.capacity));
+                throw Error(fmt::format(
+                    "[store] unit {} ({} bytes) has no room beside the units leased now in a gather arena of "
+                    "{} bytes; let go of them first, or allow a larger arena",
+                    unit, bytes_[std::size_t(unit)], options_.capacity));
     } else if (!slot(unit)->trainable) {
         gather_trainable(unit);
     }
@@ -67,7 +68,8 @@ void Residency::request_ahead(bool trainable) {
     }
 }
 
-// Whether to keep what nobody holds. The use after the prefetched ones is included: the next acquire asks for it anyway.
+// Whether to keep what nobody holds. The use after the prefetched ones is included: the next acquire asks for it
+// anyway.
 bool Residency::wanted(int unit) const {
     std::span<const int> uses =
         options_.keep_until_backward ? schedule_.rest() : schedule_.ahead(std::size_t(options_.prefetch) + 1);
@@ -97,8 +99,8 @@ void Residency::drop(int unit) {
     orders_.push_back({Order::drop, unit, s.offset, std::move(s.after), false, false});
 }
 
-std::size_t arena_bytes(const std::vector<std::size_t>& unit_bytes, const std::vector<std::vector<int>>& schedules, int prefetch,
-                        bool keep_until_backward) {
+std::size_t arena_bytes(const std::vector<std::size_t>& unit_bytes, const std::vector<std::vector<int>>& schedules,
+                        int prefetch, bool keep_until_backward) {
     std::size_t most = 0;
     for (const std::vector<int>& schedule : schedules) {
         Residency dry(unit_bytes, {std::numeric_limits<std::size_t>::max(), prefetch, keep_until_backward});

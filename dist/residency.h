@@ -1,5 +1,5 @@
-// Which units a rank has in its gather arena, where, and what it gathers next. Decided from sizes, schedules and the order
-// of calls alone, never from what has arrived: every rank decides the same, and a dry run tells the arena's size.
+// Which units a rank has in its gather arena, where, and what it gathers next. Decided from sizes, schedules and the
+// order of calls alone, never from what has arrived: every rank decides the same, and a dry run tells the arena's size.
 #pragma once
 #include <utility>
 
@@ -12,8 +12,8 @@ class Residency {
   public:
     struct Options {
         std::size_t capacity;
-        int prefetch;             // units gathered ahead of their use
-        bool keep_until_backward; // a unit stays while the schedule names it again
+        int prefetch;              // units gathered ahead of their use
+        bool keep_until_backward;  // a unit stays while the schedule names it again
     };
     // What the gather stream is to do, in this order.
     struct Order {
@@ -39,9 +39,9 @@ class Residency {
   private:
     struct Slot {
         std::size_t offset;
-        bool trainable = false;   // gathered, and not stale
+        bool trainable = false;  // gathered, and not stale
         int holders = 0;
-        std::vector<Event> after; // ends of its leases
+        std::vector<Event> after;  // ends of its leases
     };
     std::optional<Slot>& slot(int unit) { return slots_[std::size_t(unit)]; }
     bool gather(int unit, bool trainable);
@@ -60,7 +60,7 @@ class Residency {
 };
 
 // What an arena must hold so that no prefetch of these schedules has to wait.
-std::size_t arena_bytes(const std::vector<std::size_t>& unit_bytes, const std::vector<std::vector<int>>& schedules, int prefetch,
-                        bool keep_until_backward);
+std::size_t arena_bytes(const std::vector<std::size_t>& unit_bytes, const std::vector<std::vector<int>>& schedules,
+                        int prefetch, bool keep_until_backward);
 
 }  // namespace tandem

@@ -2,8 +2,8 @@
 
 namespace tandem {
 
-ResidentStore::ResidentStore(Context& ctx, Transport& transport, Collective& collective, const std::vector<UnitLayout>& units,
-                             const StoreOptions& options)
+ResidentStore::ResidentStore(Context& ctx, Transport& transport, Collective& collective,
+                             const std::vector<UnitLayout>& units, const StoreOptions& options)
     : StoreBase(ctx, transport, collective, units, options) {
     std::size_t frozen = 0, trainable = 0;
     for (int u = 0; u < int(units.size()); u++) {
@@ -37,8 +37,11 @@ Lease ResidentStore::acquire(int u, Stream& user) {
     schedule_.take(checked(u));
     auto held = std::make_unique<Held>(unit(u), user);
     user.wait(unit(u).ready);
-    const std::byte* trainable = gathered_ ? advance(gathered_.data(), unit(u).trainable_at) : trainables_.own(u).data();
-    return {std::move(held), {advance(frozen_.data(), unit(u).frozen_at), layout(u).frozen_bytes}, {trainable, trainable_bytes(u)}};
+    const std::byte* trainable =
+        gathered_ ? advance(gathered_.data(), unit(u).trainable_at) : trainables_.own(u).data();
+    return {std::move(held),
+            {advance(frozen_.data(), unit(u).frozen_at), layout(u).frozen_bytes},
+            {trainable, trainable_bytes(u)}};
 }
 
 void ResidentStore::wait_for_ends(int u, Stream& user) {

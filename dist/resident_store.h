@@ -22,7 +22,7 @@ class ResidentStore final : public StoreBase {
         std::size_t frozen_at, trainable_at;  // bytes, in the two allocations
         Event ready;                          // its trainables' last gather
         int holders = 0;
-        std::map<Stream*, Event> ends;        // of its last leases
+        std::map<Stream*, Event> ends;  // of its last leases
     };
     void begin(std::span<const int> schedule) override { schedule_.begin(schedule); }
     void write_frozen(int unit, std::size_t offset, std::span<const std::byte> data) override;

@@ -17,10 +17,12 @@ class Schedule {
     // The next use is of this unit.
     void take(int unit) {
         if (next_ == units_.size())
-            throw Error(fmt::format("[store] unit {} is acquired after the end of the schedule; announce every use", unit));
+            throw Error(
+                fmt::format("[store] unit {} is acquired after the end of the schedule; announce every use", unit));
         if (units_[next_] != unit)
-            throw Error(fmt::format("[store] unit {} is acquired where the schedule names unit {}; announce every use, in order",
-                                    unit, units_[next_]));
+            throw Error(fmt::format(
+                "[store] unit {} is acquired where the schedule names unit {}; announce every use, in order", unit,
+                units_[next_]));
         next_++;
     }
     std::span<const int> rest() const { return std::span(units_).subspan(next_); }

@@ -18,14 +18,14 @@ enum class Strategy {
 
 struct StoreOptions {
     Strategy strategy = Strategy::full_shard;
-    int prefetch = 1;                         // units gathered ahead of their use; a wait for each gather at 0
+    int prefetch = 1;                              // units gathered ahead of their use; a wait for each gather at 0
     std::vector<std::vector<int>> schedules = {};  // that will be asked for: they size the buffers
     std::size_t arena_cap = std::numeric_limits<std::size_t>::max();  // bytes for gathered units; less prefetches less
-    bool poison = false;                      // fill what was let go with NaN, for tests
+    bool poison = false;                                              // fill what was let go with NaN, for tests
 };
 
-// All ranks make it together, with the same units and options. The context, transport and collective outlive it; it must
-// be destroyed only when the streams of all ranks are drained, for peers read its memory.
+// All ranks make it together, with the same units and options. The context, transport and collective outlive it; it
+// must be destroyed only when the streams of all ranks are drained, for peers read its memory.
 std::unique_ptr<LayerStore> make_store(Context& ctx, Transport& transport, Collective& collective,
                                        const std::vector<UnitLayout>& units, const StoreOptions& options);
 

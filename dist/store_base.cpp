@@ -6,7 +6,8 @@ namespace tandem {
 
 namespace {
 
-void agree_on_units(Collective& collective, DType compute, const std::vector<UnitLayout>& units, const StoreOptions& options) {
+void agree_on_units(Collective& collective, DType compute, const std::vector<UnitLayout>& units,
+                    const StoreOptions& options) {
     Hash layouts, choices;
     for (const UnitLayout& u : units) {
         layouts.add(u.name);
@@ -28,8 +29,10 @@ void agree_on_units(Collective& collective, DType compute, const std::vector<Uni
 const std::vector<UnitLayout>& valid(const std::vector<UnitLayout>& units, const StoreOptions& options) {
     if (units.empty()) throw Error("[store] expected at least one unit, got none");
     for (const UnitLayout& u : units)
-        if (u.trainable_elements < 0) throw Error(fmt::format("[store] unit {} has {} trainable elements", u.name, u.trainable_elements));
-    if (options.prefetch < 0) throw InputError(fmt::format("[store] expected to prefetch 0 units or more, got {}", options.prefetch));
+        if (u.trainable_elements < 0)
+            throw Error(fmt::format("[store] unit {} has {} trainable elements", u.name, u.trainable_elements));
+    if (options.prefetch < 0)
+        throw InputError(fmt::format("[store] expected to prefetch 0 units or more, got {}", options.prefetch));
     for (const std::vector<int>& s : options.schedules)
         for (int unit : s)
             if (unit < 0 || unit >= int(units.size()))
@@ -41,7 +44,10 @@ const std::vector<UnitLayout>& valid(const std::vector<UnitLayout>& units, const
 
 StoreBase::StoreBase(Context& ctx, Transport& transport, Collective& collective, const std::vector<UnitLayout>& units,
                      const StoreOptions& options)
-    : ctx_(ctx), transport_(transport), trainables_(ctx, transport, valid(units, options), options), collective_(collective),
+    : ctx_(ctx),
+      transport_(transport),
+      trainables_(ctx, transport, valid(units, options), options),
+      collective_(collective),
       units_(units) {
     agree_on_units(collective, ctx.compute_type(), units, options);
 }
@@ -61,8 +67,8 @@ void StoreBase::load_frozen(int unit, std::size_t offset, std::span<const std::b
     not_started("frozen bytes");
     const std::size_t bytes = layout(checked(unit)).frozen_bytes;
     if (offset > bytes || data.size() > bytes - offset)
-        throw Error(fmt::format("[store] {} bytes from byte {} on do not fit the {} frozen bytes of {}", data.size(), offset,
-                                bytes, layout(unit).name));
+        throw Error(fmt::format("[store] {} bytes from byte {} on do not fit the {} frozen bytes of {}", data.size(),
+                                offset, bytes, layout(unit).name));
     write_frozen(unit, offset, data);
 }
 
@@ -72,12 +78,14 @@ void StoreBase::load_trainable(int unit, std::int64_t offset, std::span<const st
 }
 
 int StoreBase::checked(int unit) const {
-    if (unit < 0 || unit >= int(units_.size())) throw Error(fmt::format("[store] no unit {} of {}", unit, units_.size()));
+    if (unit < 0 || unit >= int(units_.size()))
+        throw Error(fmt::format("[store] no unit {} of {}", unit, units_.size()));
     return unit;
 }
 
 void StoreBase::not_started(const char* what) const {
-    if (started_) throw Error(fmt::format("[store] {} are loaded after the first schedule; load everything before", what));
+    if (started_)
+        throw Error(fmt::format("[store] {} are loaded after the first schedule; load everything before", what));
 }
 
 }  // namespace tandem

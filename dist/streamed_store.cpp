@@ -4,11 +4,14 @@
 
 namespace tandem {
 
-StreamedStore::StreamedStore(Context& ctx, Transport& transport, Collective& collective, const std::vector<UnitLayout>& units,
-                             const StoreOptions& options)
-    : StoreBase(ctx, transport, collective, units, options), ranges_(ranges_of(units, ctx.world_size())),
-      poison_(options.poison), capacity_(arena_size(options)),
-      residency_(unit_bytes(), {capacity_, options.prefetch, options.strategy == Strategy::shard_grad_op}), ready_(units.size()) {
+StreamedStore::StreamedStore(Context& ctx, Transport& transport, Collective& collective,
+                             const std::vector<UnitLayout>& units, const StoreOptions& options)
+    : StoreBase(ctx, transport, collective, units, options),
+      ranges_(ranges_of(units, ctx.world_size())),
+      poison_(options.poison),
+      capacity_(arena_size(options)),
+      residency_(unit_bytes(), {capacity_, options.prefetch, options.strategy == Strategy::shard_grad_op}),
+      ready_(units.size()) {
     const std::size_t bytes = ranges_.back().frozen_at + ranges_.back().frozen;
     shard_ = ctx.empty({std::int64_t(bytes)}, DType::u8, "shard.frozen", Category::shard);
     arena_ = ctx.empty({std::int64_t(capacity_)}, DType::u8, "gather.arena", Category::gather);
@@ -25,8 +28,9 @@ std::size_t StreamedStore::arena_size(const StoreOptions& options) const {
     const std::vector<std::size_t> bytes = unit_bytes();
     const auto largest = std::max_element(bytes.begin(), bytes.end());
     if (*largest > options.arena_cap)
-        throw DoesNotFit(fmt::format("[store] the gather arena may have {} bytes, but {} alone needs {}; allow at least that",
-                                     options.arena_cap, layout(int(largest - bytes.begin())).name, *largest));
+        throw DoesNotFit(
+            fmt::format("[store] the gather arena may have {} bytes, but {} alone needs {}; allow at least that",
+                        options.arena_cap, layout(int(largest - bytes.begin())).name, *largest));
     const bool keep = options.strategy == Strategy::shard_grad_op;
     return std::clamp(arena_bytes(bytes, options.schedules, options.prefetch, keep), *largest, options.arena_cap);
 }
@@ -55,7 +59,9 @@ Lease StreamedStore::acquire(int unit, Stream& user) {
     auto held = std::make_unique<Held>(*this, unit, user);
     user.wait(ready_[std::size_t(unit)]);
     std::byte* base = advance(arena_.data(), residency_.offset(unit));
-    return {std::move(held), {base, layout(unit).frozen_bytes}, {advance(base, frozen_gathered(unit)), trainable_bytes(unit)}};
+    return {std::move(held),
+            {base, layout(unit).frozen_bytes},
+            {advance(base, frozen_gathered(unit)), trainable_bytes(unit)}};
 }
 
 void StreamedStore::begin(std::span<const int> schedule) {

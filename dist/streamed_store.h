@@ -20,7 +20,9 @@ class StreamedStore final : public StoreBase {
 
     std::vector<std::size_t> unit_bytes() const;
     std::size_t arena_size(const StoreOptions& options) const;
-    std::size_t frozen_gathered(int unit) const { return ranges_[std::size_t(unit)].frozen * std::size_t(ctx_.world_size()); }
+    std::size_t frozen_gathered(int unit) const {
+        return ranges_[std::size_t(unit)].frozen * std::size_t(ctx_.world_size());
+    }
     void carry_out_orders();
     void gather(const Residency::Order& order);
 

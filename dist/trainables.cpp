@@ -8,7 +8,8 @@ namespace {
 
 std::vector<std::size_t> buffer_sizes(const std::vector<UnitRanges>& ranges, int world_size, DType type) {
     std::vector<std::size_t> bytes;
-    for (const UnitRanges& r : ranges) bytes.push_back(std::size_t(r.trainable) * std::size_t(world_size) * size_of(type));
+    for (const UnitRanges& r : ranges)
+        bytes.push_back(std::size_t(r.trainable) * std::size_t(world_size) * size_of(type));
     return bytes;
 }
 
@@ -18,9 +19,15 @@ void clear(const Tensor& t) {
 
 }  // namespace
 
-Trainables::Trainables(Context& ctx, Transport& transport, const std::vector<UnitLayout>& units, const StoreOptions& options)
-    : ctx_(ctx), transport_(transport), units_(units), ranges_(ranges_of(units, ctx.world_size())), poison_(options.poison),
-      type_(ctx.gradient_type()), exchanges_(units.size()),
+Trainables::Trainables(Context& ctx, Transport& transport, const std::vector<UnitLayout>& units,
+                       const StoreOptions& options)
+    : ctx_(ctx),
+      transport_(transport),
+      units_(units),
+      ranges_(ranges_of(units, ctx.world_size())),
+      poison_(options.poison),
+      type_(ctx.gradient_type()),
+      exchanges_(units.size()),
       buffers_(gradient_arena_bytes(buffer_sizes(ranges_, ctx.world_size(), type_), options.schedules)) {
     const std::int64_t elements = ranges_.back().trainable_at + ranges_.back().trainable;
     masters_ = ctx.empty({elements}, type_, "masters", Category::master);
@@ -89,11 +96,12 @@ TrainableRange Trainables::range(int unit, Stream& user) {
 void Trainables::load(int unit, std::int64_t offset, std::span<const std::byte> data) {
     const std::size_t size = size_of(type_), bytes = std::size_t(units_[std::size_t(unit)].trainable_elements) * size;
     if (offset < 0 || data.size() % size || std::size_t(offset) * size + data.size() > bytes)
-        throw Error(fmt::format("[store] {} bytes from element {} on do not fit the {} trainable elements of {}", data.size(),
-                                offset, bytes / size, units_[std::size_t(unit)].name));
+        throw Error(fmt::format("[store] {} bytes from element {} on do not fit the {} trainable elements of {}",
+                                data.size(), offset, bytes / size, units_[std::size_t(unit)].name));
     const UnitRanges& r = of(unit);
-    copy_overlap(advance(masters_.data(), std::size_t(r.trainable_at) * size), std::size_t(ctx_.rank() * r.trainable) * size,
-                 std::size_t(r.trainable) * size, data, std::size_t(offset) * size);
+    copy_overlap(advance(masters_.data(), std::size_t(r.trainable_at) * size),
+                 std::size_t(ctx_.rank() * r.trainable) * size, std::size_t(r.trainable) * size, data,
+                 std::size_t(offset) * size);
 }
 
 void Trainables::updated(Stream& user) {

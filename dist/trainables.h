@@ -1,5 +1,5 @@
-// A rank's part of what is trained: masters and gradients of its range of every unit, their copies in the compute type, and
-// the exchange of both with its peers.
+// A rank's part of what is trained: masters and gradients of its range of every unit, their copies in the compute type,
+// and the exchange of both with its peers.
 #pragma once
 #include "dist/gradient_buffers.h"
 #include "dist/ranges.h"
@@ -12,7 +12,8 @@ class Trainables {
     Trainables(Context& ctx, Transport& transport, const std::vector<UnitLayout>& units, const StoreOptions& options);
 
     GradLease gradients(int unit, Stream& user);
-    TrainableRange range(int unit, Stream& user);  // user waits for reductions, and for peers that still read the masters
+    TrainableRange range(int unit,
+                         Stream& user);  // user waits for reductions, and for peers that still read the masters
     void load(int unit, std::int64_t offset, std::span<const std::byte> data);
     // Brings the copies in the compute type up to date with the masters, on user; later gathers wait for it.
     void updated(Stream& user);

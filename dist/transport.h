@@ -13,13 +13,14 @@ namespace tandem {
 class Transport {
   public:
     virtual ~Transport() = default;
+    virtual int rank() const = 0;
     virtual int world_size() const = 0;
 
     // Once, by all ranks: from here until the launch ends peers may read `memory`, of equal size on every rank.
     virtual void publish(std::span<const std::byte> memory) = 0;
 
-    // One-sided: out + r * bytes gets bytes [offset, offset + bytes) of what rank r published, for every rank r. What is
-    // read must not change any more; no peer takes part.
+    // One-sided: out + r * bytes gets bytes [offset, offset + bytes) of what rank r published, for every rank r. What
+    // is read must not change any more; no peer takes part.
     virtual void gather_published(Stream& stream, std::size_t offset, std::size_t bytes, std::byte* out) = 0;
 
     // out + r * mine.size() gets rank r's `mine`, for every rank r. The k-th call of each rank meets the k-th of the

@@ -27,8 +27,8 @@ class HostCollective final : public Collective {
 
     void all_gather(std::span<const std::byte> mine, std::span<std::byte> out) override {
         if (out.size() != mine.size() * std::size_t(world_size()))
-            throw Error(fmt::format("[all_gather] expected room for {} times {} bytes, got {}", world_size(), mine.size(),
-                                    out.size()));
+            throw Error(fmt::format("[all_gather] expected room for {} times {} bytes, got {}", world_size(),
+                                    mine.size(), out.size()));
         auto all = group_.control.meet(rank_, "all-gather", mine.size(), mine.data());
         for (std::size_t r = 0; r < all.size() && !mine.empty(); r++)
             std::memcpy(out.data() + r * mine.size(), all[r], mine.size());

@@ -29,6 +29,7 @@ void add_in_rank_order(T* range, std::span<const void* const> buffers, std::int6
 class HostTransport final : public Transport {
   public:
     HostTransport(HostGroup& group, int rank) : group_(group), rank_(rank) {}
+    int rank() const override { return rank_; }
     int world_size() const override { return group_.world_size; }
 
     void publish(std::span<const std::byte> memory) override {
@@ -55,14 +56,17 @@ class HostTransport final : public Transport {
     void reduce_scatter(Stream& stream, int tag, const ReduceScatter& work) override {
         enqueue(stream, "reduce", [this, tag, work] {
             auto all = group_.reduce.meet(rank_, "reduce-scatter of unit", std::uint64_t(tag), work.buffer);
-            if (work.dtype == DType::f64) add<double>(work, all);
-            else add<float>(work, all);
+            if (work.dtype == DType::f64)
+                add<double>(work, all);
+            else
+                add<float>(work, all);
             group_.reduce.meet(rank_, "end of reduce-scatter of unit", std::uint64_t(tag), nullptr);
         });
     }
 
   private:
-    // A failure on a copy thread ends the run at once: its own rank may be waiting for a peer that waits for this thread.
+    // A failure on a copy thread ends the run at once: its own rank may be waiting for a peer that waits for this
+    // thread.
     template <class F> void enqueue(Stream& stream, const char* what, F work) {
         stream.enqueue(what, [this, work] {
             try {

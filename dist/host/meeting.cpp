@@ -11,9 +11,10 @@ std::span<const void* const> Meeting::meet(int rank, const char* what, std::uint
         what_ = what;
         tag_ = tag;
     } else if (tag != tag_ || std::string_view(what) != what_) {
-        throw Error(fmt::format("[host] expected every rank to do the same, got {} {} on rank {} and {} {} on rank {}; start "
-                                "all ranks with the same model, options and data",
-                                what_, tag_, first_, what, tag, rank));
+        throw Error(
+            fmt::format("[host] expected every rank to do the same, got {} {} on rank {} and {} {} on rank {}; start "
+                        "all ranks with the same model, options and data",
+                        what_, tag_, first_, what, tag, rank));
     }
     const std::uint64_t mine = generation_;
     std::vector<const void*>& brought = brought_[mine % 2];

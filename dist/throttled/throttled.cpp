@@ -15,10 +15,12 @@ class Throttled final : public Transport {
     Throttled(std::unique_ptr<Transport> inner, const Link& link, const AbortSignal& abort)
         : inner_(std::move(inner)), link_(link), abort_(abort) {
         if (!(link.bytes_per_second > 0) || !(link.latency >= 0))
-            throw InputError(fmt::format("[throttled] expected a link of more than 0 bytes/s and no negative latency, got {} "
-                                         "bytes/s and {} s",
-                                         link.bytes_per_second, link.latency));
+            throw InputError(
+                fmt::format("[throttled] expected a link of more than 0 bytes/s and no negative latency, got {} "
+                            "bytes/s and {} s",
+                            link.bytes_per_second, link.latency));
     }
+    int rank() const override { return inner_->rank(); }
     int world_size() const override { return inner_->world_size(); }
     void publish(std::span<const std::byte> memory) override { inner_->publish(memory); }
 
@@ -62,7 +64,8 @@ class Throttled final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_throttled(std::unique_ptr<Transport> inner, const Link& link, const AbortSignal& abort) {
+std::unique_ptr<Transport> make_throttled(std::unique_ptr<Transport> inner, const Link& link,
+                                          const AbortSignal& abort) {
     return std::make_unique<Throttled>(std::move(inner), link, abort);
 }
 

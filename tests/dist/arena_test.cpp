@@ -36,7 +36,8 @@ struct Mirror {
     }
 };
 
-int gathers(const std::vector<std::size_t>& bytes, const std::vector<int>& schedule, const Residency::Options& options) {
+int gathers(const std::vector<std::size_t>& bytes, const std::vector<int>& schedule,
+            const Residency::Options& options) {
     Residency r(bytes, options);
     Mirror mirror{bytes, {}, 0, 0};
     r.schedule(schedule);
@@ -97,7 +98,8 @@ TEST_CASE("residency: the dry run's arena is just enough") {
                 const std::size_t exact = arena_bytes(bytes, {schedule}, prefetch, keep);
                 const int wanted = gathers(bytes, schedule, {unlimited, prefetch, keep});
                 CHECK(gathers(bytes, schedule, {exact, prefetch, keep}) == wanted);
-                for (std::size_t capacity : {largest, largest + exact / 3}) gathers(bytes, schedule, {capacity, prefetch, keep});
+                for (std::size_t capacity : {largest, largest + exact / 3})
+                    gathers(bytes, schedule, {capacity, prefetch, keep});
             }
     }
 }

@@ -5,10 +5,11 @@
 #include <cstring>
 #include <mutex>
 #include <random>
+#include <thread>
 
 #include "dist/launch.h"
 #include "dist/ranges.h"
-#include "dist/throttled/throttled.h"
+#include "runtime/cpu/cpu_stream.h"
 
 namespace tandem::test {
 
@@ -27,7 +28,8 @@ inline Model random_model(unsigned seed) {
     int count = 2 + below(6);
     for (int u = 0; u < count; u++) {
         UnitLayout layout{fmt::format("unit{}", u), 0, 0};
-        if (below(6)) layout.frozen_bytes = unit_alignment * std::size_t(1 + below(u == 0 ? 40 : 9)) - std::size_t(below(3));
+        if (below(6))
+            layout.frozen_bytes = unit_alignment * std::size_t(1 + below(u == 0 ? 40 : 9)) - std::size_t(below(3));
         if (below(4)) layout.trainable_elements = 1 + below(2000);
         std::vector<std::byte>& f = m.frozen.emplace_back(layout.frozen_bytes);
         for (std::byte& b : f) b = std::byte(random());
@@ -41,7 +43,8 @@ inline Model random_model(unsigned seed) {
             for (int u = 0; u < count; u++) schedule.push_back(u);
             for (int u = count; u-- > 0;) schedule.push_back(u);
         } else {
-            for (int i = 0, n = 1 + below(12); i < n; i++) schedule.push_back(below(4) || i == 0 ? below(count) : schedule.back());
+            for (int i = 0, n = 1 + below(12); i < n; i++)
+                schedule.push_back(below(4) || i == 0 ? below(count) : schedule.back());
         }
     }
     return m;
@@ -77,21 +80,53 @@ inline double at(DType t, const std::byte* data, std::int64_t i) {
 // Gradients that differ by unit and element; `share` of the whole is this rank's.
 template <class T> void add_gradient(std::span<std::byte> buffer, int unit, int step, double share) {
     T* g = reinterpret_cast<T*>(buffer.data());
-    for (std::size_t i = 0; i < buffer.size() / sizeof(T); i++) g[i] += T(share * double((unit + 3 * step + int(i)) % 17 - 8));
+    for (std::size_t i = 0; i < buffer.size() / sizeof(T); i++)
+        g[i] += T(share * double((unit + 3 * step + int(i)) % 17 - 8));
 }
 
-inline void use(Rank& rank, LayerStore& store, int unit, int step, bool backward, Seen& seen) {
+// The stream on which a program uses its weights: the rank's own, which runs everything at once, or one that lags
+// behind the thread that enqueues, as a GPU does.
+class User {
+  public:
+    User(Rank& rank, bool lagging)
+        : lagging_(lagging ? make_worker_stream({&rank.context().abort(), nullptr, rank.context().rank(), "compute"})
+                           : nullptr),
+          stream(lagging_ ? *lagging_ : rank.context().compute()),
+          random_(unsigned(rank.context().rank())) {}
+
+    void enqueue(const char* what, std::function<void()> work) {
+        std::chrono::microseconds lag(lagging_ ? random_() % 200 : 0);
+        stream.enqueue(what, [work = std::move(work), lag] {
+            if (lag.count()) std::this_thread::sleep_for(lag);
+            work();
+        });
+    }
+
+  private:
+    std::unique_ptr<Stream> lagging_;
+
+  public:
+    Stream& stream;
+
+  private:
+    std::mt19937 random_;
+};
+
+inline void use(Rank& rank, LayerStore& store, User& user, int unit, int step, bool backward, Seen& seen) {
     Context& ctx = rank.context();
-    Lease lease = store.acquire(unit, ctx.compute());
-    ctx.compute().enqueue("use", [&] {
-        for (std::span<const std::byte> s : {lease.frozen(), lease.trainable()}) seen.leased.insert(seen.leased.end(), s.begin(), s.end());
+    Lease lease = store.acquire(unit, user.stream);
+    user.enqueue("use", [&seen, frozen = lease.frozen(), trainable = lease.trainable()] {
+        for (std::span<const std::byte> s : {frozen, trainable})
+            seen.leased.insert(seen.leased.end(), s.begin(), s.end());
     });
     if (!backward || store.units()[std::size_t(unit)].trainable_elements == 0) return;
-    GradLease gradients = store.gradients(unit, ctx.compute());
-    ctx.compute().enqueue("gradient", [&] {
+    GradLease gradients = store.gradients(unit, user.stream);
+    user.enqueue("gradient", [&ctx, unit, step, bytes = gradients.bytes()] {
         double share = 1.0 / ctx.world_size();
-        if (ctx.gradient_type() == DType::f64) add_gradient<double>(gradients.bytes(), unit, step, share);
-        else add_gradient<float>(gradients.bytes(), unit, step, share);
+        if (ctx.gradient_type() == DType::f64)
+            add_gradient<double>(bytes, unit, step, share);
+        else
+            add_gradient<float>(bytes, unit, step, share);
     });
     std::move(gradients).reduce();
 }
@@ -104,27 +139,33 @@ template <class T> void descend(const TrainableRange& r) {
     }
 }
 
-inline void optimize(Rank& rank, LayerStore& store) {
+inline void optimize(Rank& rank, LayerStore& store, User& user) {
     Context& ctx = rank.context();
     for (int u = 0; u < int(store.units().size()); u++) {
-        TrainableRange r = store.trainable(u, ctx.compute());
-        ctx.compute().enqueue("optimizer", [&] { ctx.gradient_type() == DType::f64 ? descend<double>(r) : descend<float>(r); });
+        TrainableRange r = store.trainable(u, user.stream);
+        user.enqueue("optimizer",
+                     [&ctx, r] { ctx.gradient_type() == DType::f64 ? descend<double>(r) : descend<float>(r); });
     }
-    store.updated(ctx.compute());
+    store.updated(user.stream);
 }
 
-// Two steps over all schedules; the next schedule is announced before the optimizer runs, so that prefetching crosses it.
-inline Seen run_program(Rank& rank, LayerStore& store, const Model& m) {
+// Two steps over all schedules; the next schedule is announced before the optimizer runs, so that prefetching crosses
+// it.
+inline Seen run_program(Rank& rank, LayerStore& store, const Model& m, bool lagging = false) {
     Seen seen;
+    User user(rank, lagging);
     for (int step = 0; step < 2; step++) {
         store.schedule(m.schedules[0]);
-        if (step > 0) optimize(rank, store);
+        if (step > 0) optimize(rank, store, user);
         for (std::size_t s = 0; s < m.schedules.size(); s++) {
             if (s > 0) store.schedule(m.schedules[s]);
             const std::vector<int>& order = m.schedules[s];
-            for (std::size_t i = 0; i < order.size(); i++) use(rank, store, order[i], step, i >= order.size() / 2, seen);
+            for (std::size_t i = 0; i < order.size(); i++)
+                use(rank, store, user, order[i], step, i >= order.size() / 2, seen);
         }
     }
+    optimize(rank, store, user);
+    user.stream.synchronize();
     return seen;
 }
 
@@ -132,6 +173,7 @@ struct Run {
     int world_size = 2;
     StoreOptions store = {};
     DType compute = DType::f32;
+    bool lagging = false;
 };
 
 // Rank 0's view, the masters gathered from all ranks.
@@ -148,8 +190,7 @@ inline Seen run_model(const Model& m, const Run& run) {
         o.schedules = m.schedules;
         LayerStore& store = rank.make_store(m.units, o);
         load(store, m, run.compute);
-        seen[std::size_t(rank.context().rank())] = run_program(rank, store, m);
-        optimize(rank, store);
+        seen[std::size_t(rank.context().rank())] = run_program(rank, store, m, run.lagging);
         std::lock_guard lock(mutex);
         for (int u = 0; u < int(m.units.size()); u++) {
             TrainableRange r = store.trainable(u, rank.context().compute());
