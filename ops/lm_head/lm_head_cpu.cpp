@@ -3,6 +3,9 @@
 
 #include "ops/gemm/gemm.h"
 #include "ops/lm_head/lm_head_kernels.h"
+#include "ops/simd/exp.h"
+#include "ops/simd/parallel.h"
+#include "ops/simd/sum.h"
 
 namespace tandem {
 
@@ -20,14 +23,16 @@ GemmArgs product(const Tensor& c, std::int64_t k, GemmOperand a, GemmOperand b) 
 
 // Leaves the softmax in `logits`; returns -log of the target's part.
 template <class A> double softmax_row(A* logits, std::int64_t vocab, std::int32_t target) {
-    A highest = logits[0];
-    for (std::int64_t i = 1; i < vocab; i++) highest = std::max(highest, logits[i]);
-    double at_target = double(logits[target]) - double(highest), sum = 0;
-    for (std::int64_t i = 0; i < vocab; i++) {
-        logits[i] = std::exp(logits[i] - highest);
-        sum += double(logits[i]);
+    const A highest = simd::largest(vocab, logits);
+    const double at_target = double(logits[target]) - double(highest);
+    double sum = 0;
+    for (std::int64_t begin = 0; begin < vocab; begin += simd::block) {
+        const std::int64_t count = std::min(simd::block, vocab - begin);
+        A* part = logits + begin;
+        for (std::int64_t i = 0; i < count; i++) part[i] = simd::exp(part[i] - highest);
+        sum += simd::sum<double>(count, [part](std::int64_t i) { return double(part[i]); });
     }
-    A inverse = A(1 / sum);
+    const A inverse = A(1 / sum);
     for (std::int64_t i = 0; i < vocab; i++) logits[i] *= inverse;
     return std::log(sum) - at_target;
 }
@@ -56,7 +61,7 @@ void lm_head_loss_forward(const CpuDevice& device, const LossForward& a) {
     lm_head_logits(device, a.hidden, a.weight, a.logits);
     visit_compute(a.h.dtype(), [&]<class T>() {
         using A = accumulate_t<T>;
-        device.pool->parallel_for(count, [&](std::int64_t i) {
+        simd::parallel(device, count, [&](std::int64_t i) {
             a.losses.as<double>()[a.begin + i] = softmax_row(a.logits.as<A>() + i * vocab, vocab, targets[a.begin + i]);
         });
     });
@@ -68,17 +73,20 @@ void lm_head_loss_backward(const CpuDevice& device, const LossBackward& b) {
     const std::int32_t *rows = a.targets.rows.as<std::int32_t>(), *targets = a.targets.targets.as<std::int32_t>();
     visit_compute(a.h.dtype(), [&]<class T>() {
         using A = accumulate_t<T>;
-        device.pool->parallel_for(count, [&](std::int64_t i) {
+        const A scale = A(a.scale);
+        simd::parallel(device, count, [&, scale](std::int64_t i) {
             A* p = a.logits.as<A>() + i * vocab;
             T* d = b.dlogits.as<T>() + i * vocab;
             p[targets[a.begin + i]] -= A(1);
-            for (std::int64_t j = 0; j < vocab; j++) d[j] = T(p[j] * A(a.scale));
+#pragma GCC ivdep
+            for (std::int64_t j = 0; j < vocab; j++) d[j] = T(p[j] * scale);
         });
         if (b.dh) {
             gemm(device, product(b.dhidden, vocab, operand(b.dlogits, false), operand(a.weight.bytes, false)));
-            device.pool->parallel_for(count, [&](std::int64_t i) {
+            simd::parallel(device, count, [&](std::int64_t i) {
                 const T* from = b.dhidden.as<T>() + i * width;
                 T* to = b.dh.out.as<T>() + rows[a.begin + i] * width;
+#pragma GCC ivdep
                 for (std::int64_t j = 0; j < width; j++) to[j] = T(A(to[j]) + A(from[j]));
             });
         }
