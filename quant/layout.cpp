@@ -4,7 +4,6 @@ namespace tandem {
 
 namespace {
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 1023) / 1024 * 1024; }
-constexpr std::size_t map_at = 64, offset_at = 1088;
 }  // namespace
 
 QuantLayout quant_layout(const QuantSpec& spec, std::int64_t elements) {
@@ -14,7 +13,7 @@ QuantLayout quant_layout(const QuantSpec& spec, std::int64_t elements) {
     l.absmax = aligned((n + 1) / 2);
     l.nested_absmax = l.absmax + aligned(spec.nested ? blocks : blocks * 4);
     l.tables = l.nested_absmax + (spec.nested ? aligned(outer * 4) : 0);
-    l.bytes = l.tables + aligned(spec.nested ? offset_at + 4 : map_at);
+    l.bytes = l.tables + aligned(spec.nested ? l.offset_at + 4 : l.map_at);
     return l;
 }
 
@@ -30,8 +29,8 @@ QuantTensor quant_view(const QuantSpec& spec, std::int64_t rows, std::int64_t co
     }
     q.absmax_codes = at(l.absmax, std::uint8_t{});
     q.nested_absmax = at(l.nested_absmax, float{});
-    q.nested_map = at(l.tables + map_at, float{});
-    q.offset = at(l.tables + offset_at, float{});
+    q.nested_map = at(l.tables + l.map_at, float{});
+    q.offset = at(l.tables + l.offset_at, float{});
     return q;
 }
 

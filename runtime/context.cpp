@@ -1,5 +1,7 @@
 #include "runtime/context.h"
 
+#include <cstring>
+
 namespace tandem {
 
 void Tape::run(Context& ctx) {
@@ -56,6 +58,23 @@ Tensor Context::bytes(const Param& param) const {
         return {blob ? blob + at : nullptr, param.shape, param.dtype};
     }
     throw Error(fmt::format("[context] rank {} holds no lease of unit {} now", rank(), param.unit));
+}
+
+void Context::upload(const Tensor& to, std::span<const std::byte> from) {
+    if (from.size() != to.bytes())
+        throw Error(fmt::format("[context] {} bytes cannot fill {} {}", from.size(), name_of(to.dtype()), to.shape().text()));
+    run({"upload", cost::elementwise(to), {}, {to}}, [&](const CpuDevice&) {
+        if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
+    });
+}
+
+void Context::download(std::span<std::byte> to, const Tensor& from) {
+    if (to.size() != from.bytes())
+        throw Error(fmt::format("[context] {} {} does not fill {} bytes", name_of(from.dtype()), from.shape().text(), to.size()));
+    if (is_plan()) std::memset(to.data(), 0, to.size());
+    run({"download", cost::elementwise(from), {from}, {}}, [&](const CpuDevice&) {
+        if (!to.empty()) std::memcpy(to.data(), from.data(), to.size());
+    });
 }
 
 bool Context::enter(const Op& op) {

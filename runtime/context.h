@@ -18,10 +18,13 @@ namespace tandem {
 
 enum class DeviceKind { cpu, cuda, plan };
 
-// What random numbers of this step are drawn from; the counter's other parts come with the batch (runtime/rng.h).
+// What the random numbers of a step are drawn from (runtime/rng.h): whatever computes a token's mask, and however often,
+// the counter is the same.
 struct RandomState {
     std::uint64_t seed = 0;
     std::uint64_t step = 0;
+    Tensor samples;    // i32 [tokens], each token's global sample index; empty: nothing is dropped (evaluation)
+    Tensor positions;  // i32 [tokens], its position in the sample
 };
 
 struct ContextParts {
@@ -97,7 +100,7 @@ class Context {
     // Puts an op's backward on the tape, and gives y its slot, if any of the inputs wants a gradient.
     void backward(Value& y, std::initializer_list<Wants> inputs, Backward backward);
     bool recording() const { return tape_ != nullptr; }
-    bool wants_gradient(const Value& v) const { return recording() && v.slot(); }
+    bool wants(const Value& v) const { return v.slot() != nullptr; }
 
     // Where the gradient of a value or parameter goes; call once per contribution, right before the kernel writes it.
     GradOut grad(const Value& v) { return grad(v.slot()); }
@@ -109,6 +112,10 @@ class Context {
 
     // A parameter's bytes in the lease that is held now; null data on the plan device.
     Tensor bytes(const Param& param) const;
+
+    // Host memory to a tensor and back, in the compute stream's order; nothing on the plan device (zeros come back).
+    void upload(const Tensor& to, std::span<const std::byte> from);
+    void download(std::span<std::byte> to, const Tensor& from);
 
     // Total cost of the ops run since the last call.
     Cost take_cost() { return std::exchange(cost_, Cost{}); }
@@ -145,6 +152,20 @@ class TapeScope {
   private:
     Context& ctx_;
     Tape* before_;
+};
+
+// Says for its scope whose tokens are trained on: dropout is on.
+class TrainingScope {
+  public:
+    TrainingScope(Context& ctx, const Tensor& samples, const Tensor& positions) : ctx_(ctx) {
+        ctx.random.samples = samples;
+        ctx.random.positions = positions;
+    }
+    ~TrainingScope() { ctx_.random.samples = ctx_.random.positions = Tensor(); }
+    TrainingScope(const TrainingScope&) = delete;
+
+  private:
+    Context& ctx_;
 };
 
 // Holds a unit's weights on the compute stream for its scope.

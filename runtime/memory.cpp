@@ -39,7 +39,7 @@ class HeapMemory final : public Memory {
     Block place(std::size_t bytes, Category category, std::string_view name) override {
         void* data = std::aligned_alloc(memory_alignment, align_up(std::max<std::size_t>(bytes, 1)));
         if (!data) throw Error(fmt::format("[memory] no {} bytes left for {}; use a smaller batch or context", bytes, name));
-        return {static_cast<std::byte*>(data), bytes, category, 0};
+        return {static_cast<std::byte*>(data), bytes, category, -1, 0};
     }
     void release(const Block& block) override { std::free(block.data); }
 };
@@ -71,7 +71,7 @@ class SlabMemory final : public Memory {
         if (a.name != name || bytes > a.bytes || a.category != category)
             throw Error(fmt::format("[memory] {} asks for {} bytes of {}, the plan has {} bytes of {} there", phase_->name,
                                     bytes, name, a.bytes, a.name));
-        return {slab_ + a.offset, bytes, category, 0};
+        return {slab_ + a.offset, bytes, category, -1, 0};
     }
     void release(const Block&) override {}
 

@@ -29,7 +29,8 @@ struct Block {
     std::byte* data = nullptr;
     std::size_t bytes = 0;
     Category category{};
-    std::size_t ticket = 0;  // the memory's own
+    int phase = -1;          // the memory's own, as is the next
+    std::size_t ticket = 0;
 };
 
 struct MemoryPlan {

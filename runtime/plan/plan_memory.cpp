@@ -8,8 +8,6 @@ namespace tandem {
 
 namespace {
 
-constexpr std::size_t persistent_ticket = std::numeric_limits<std::size_t>::max();
-
 // Largest first; each at the lowest offset where it overlaps nothing that lives at the same time.
 std::size_t pack_phase(MemoryPlan::Phase& phase, std::size_t base) {
     std::vector<MemoryPlan::Allocation>& all = phase.allocations;
@@ -70,14 +68,14 @@ void PlanMemory::end() { phase_ = -1; }
 
 Block PlanMemory::place(std::size_t bytes, Category category, std::string_view name) {
     bool persistent = phase_ < 0;
-    if (!persistent && again_) return {nullptr, bytes, category, persistent_ticket};
+    if (!persistent && again_) return {nullptr, bytes, category, -1, 0};
     auto& list = persistent ? plan_.persistent.allocations : plan_.phases[std::size_t(phase_)].allocations;
     list.push_back({std::string(name), category, bytes, 0, clock_++, std::numeric_limits<int>::max()});
-    return {nullptr, bytes, category, persistent ? persistent_ticket : list.size() - 1};
+    return {nullptr, bytes, category, phase_, list.size() - 1};
 }
 
 void PlanMemory::release(const Block& block) {
-    if (block.ticket == persistent_ticket || phase_ < 0) return;
+    if (block.phase < 0 || block.phase != phase_) return;  // persistent, or left over: lives on
     plan_.phases[std::size_t(phase_)].allocations[block.ticket].died = clock_++;
 }
 

@@ -1,0 +1,41 @@
+// The Llama graph (Touvron et al., 2023), serving Llama 2 and 3, SmolLM2, Mistral and Qwen2 from one table.
+#pragma once
+#include "models/llama/batch.h"
+#include "models/llama/params.h"
+#include "ops/attention/attention.h"
+#include "ops/rope/rope.h"
+#include "runtime/layer.h"
+
+namespace tandem {
+
+struct Llama {
+    LlamaConfig config;
+    Params params;
+    RopeTable rope;
+    Recompute recompute = Recompute::block;
+};
+
+// Keys and values of the tokens so far, of each layer. For generation.
+struct KvCaches {
+    std::vector<KvCache> layers;
+    std::int64_t past = 0;
+};
+KvCaches make_kv_caches(Context& ctx, const LlamaConfig& config, std::int64_t capacity);
+
+// The order in which a step uses the units: down the layers, and up again as far as something is trained.
+std::vector<int> training_schedule(const Params& params);
+std::vector<int> forward_schedule(const Params& params);
+
+// After the last layer, before the final norm. With a cache: the batch is one document that goes on where the cache ends.
+Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, KvCaches* caches = nullptr);
+
+// Loss of the supervised tokens, scale * their sum, f64 [1]; records nothing, keeps nothing.
+Tensor evaluate(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale);
+
+// As evaluate, and adds the gradients of every trainable to the store's.
+Tensor forward_backward(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale);
+
+// [rows, vocab] of hidden states before the final norm.
+Tensor logits(Context& ctx, const Llama& model, LayerStore& store, const Tensor& h);
+
+}  // namespace tandem

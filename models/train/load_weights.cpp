@@ -1,0 +1,168 @@
+#include "models/train/load_weights.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "models/io/bnb.h"
+#include "quant/quantize.h"
+#include "runtime/hash.h"
+
+namespace tandem {
+
+namespace {
+
+// "….lora_A.weight" -> "…", the module's path
+std::string module_of(const TableEntry& e) { return e.name.substr(0, e.name.rfind(".lora_")); }
+
+bool is_norm(const std::string& name) { return name.ends_with("norm.weight"); }
+
+// Noise as a fresh model has it: N(0, 0.02) for matrices, ones for norms, zeros for biases.
+void random_values(const TableEntry& e, std::uint64_t seed, std::span<float> out) {
+    if (e.param.shape.rank() == 1) return std::fill(out.begin(), out.end(), is_norm(e.name) ? 1.0f : 0.0f);
+    PhiloxKey key = philox_key(seed, e.site);
+    std::int64_t cols = e.param.shape[1];
+    for (std::int64_t row = 0; row < e.param.shape[0]; row++)
+        for (std::int64_t col = 0; col < cols; col += 4) {
+            Normal4 n = normal(random_bits(key, {0, 0, std::uint32_t(row), std::uint32_t(col)}));
+            for (std::int64_t k = col; k < std::min(col + 4, cols); k++) out[std::size_t(row * cols + k)] = 0.02f * n.value[k - col];
+        }
+}
+
+// What torch.nn.init.kaiming_uniform_(a=sqrt(5)) draws: U(-1/sqrt(in), 1/sqrt(in)).
+void initial_lora_a(const TableEntry& e, std::uint64_t seed, std::span<float> out) {
+    PhiloxKey key = philox_key(seed, e.site);
+    std::int64_t cols = e.param.shape[1];
+    float bound = 1.0f / std::sqrt(float(cols));
+    for (std::int64_t row = 0; row < e.param.shape[0]; row++)
+        for (std::int64_t col = 0; col < cols; col++) {
+            PhiloxBits bits = random_bits(key, {0, 0, std::uint32_t(row), std::uint32_t(col)});
+            out[std::size_t(row * cols + col)] = uniform(bits[int(col % 4)], bound);
+        }
+}
+
+class Loader {
+  public:
+    Loader(const WeightSource& source, std::span<LayerStore* const> stores, ThreadPool& pool)
+        : source_(source), stores_(stores), pool_(pool) {}
+
+    void load(const TableEntry& e) {
+        if (e.kind != TableEntry::Kind::base) return load_adapter(e);
+        if (e.quant && load_prequantized(e)) return;
+        if (e.param.trainable) return store_master(e, values(e));
+        if (e.quant) return quantize_and_store(e);
+        store_dense(e, values(e));
+    }
+    std::uint64_t hash() const { return hash_; }
+
+  private:
+    std::vector<float> values(const TableEntry& e) const {
+        std::vector<float> v(std::size_t(e.param.shape.elements()));
+        if (!source_.files) {
+            random_values(e, source_.seed, v);
+            return v;
+        }
+        const TensorInfo& info = source_.files->get(e.name);
+        to_float(info.dtype, source_.files->bytes(info), v);
+        source_.files->drop(info);
+        return v;
+    }
+
+    bool load_prequantized(const TableEntry& e) {
+        if (!source_.files) return false;
+        std::optional<BnbWeight> w = find_bnb_weight(*source_.files, e.name);
+        if (!w) return false;
+        std::vector<std::byte> bytes(quant_layout(w->spec, w->rows * w->cols).bytes);
+        copy_bnb_weight(*w, bytes);
+        store_frozen(e, bytes);
+        drop_bnb_weight(*source_.files, e.name);
+        return true;
+    }
+
+    void quantize_and_store(const TableEntry& e) {
+        std::vector<float> v = values(e);
+        if (has_nonfinite(v.data(), std::int64_t(v.size()), pool_))
+            throw InputError(fmt::format("{} holds NaN or infinity and cannot be quantized; get a sound copy of the model", e.name));
+        std::vector<std::byte> bytes(quant_layout(*e.quant, std::int64_t(v.size())).bytes);
+        quantize(*e.quant, v.data(), std::int64_t(v.size()), bytes.data(), pool_);
+        store_frozen(e, bytes);
+    }
+
+    void store_dense(const TableEntry& e, const std::vector<float>& v) {
+        visit_compute(e.param.dtype, [&]<class T>() {
+            std::vector<T> out(v.size());
+            std::transform(v.begin(), v.end(), out.begin(), [](float x) { return T(x); });
+            store_frozen(e, std::as_bytes(std::span(out)));
+        });
+    }
+
+    void store_frozen(const TableEntry& e, std::span<const std::byte> bytes) {
+        hash_ += hash_bytes(bytes, hash_text(e.name));
+        for (LayerStore* s : stores_) s->load_frozen(e.param.unit, std::size_t(e.param.offset), bytes);
+    }
+
+    void store_master(const TableEntry& e, const std::vector<float>& v) {
+        for (LayerStore* s : stores_) s->load_trainable(e.param.unit, e.param.offset, std::as_bytes(std::span(v)));
+    }
+
+    void load_adapter(const TableEntry& e) {
+        bool is_a = e.kind == TableEntry::Kind::lora_a;
+        if (source_.adapter) {
+            const AdapterModule& m = *source_.adapter->find(module_of(e));
+            return store_master(e, is_a ? source_.adapter->a(m) : source_.adapter->b(m));
+        }
+        std::vector<float> v(std::size_t(e.param.shape.elements()), 0.0f);
+        if (is_a) initial_lora_a(e, source_.seed, v);
+        store_master(e, v);
+    }
+
+    const WeightSource& source_;
+    std::span<LayerStore* const> stores_;
+    ThreadPool& pool_;
+    std::uint64_t hash_ = 0;
+};
+
+}  // namespace
+
+std::uint64_t load_weights(const Params& params, const WeightSource& source, std::span<LayerStore* const> stores, int part,
+                           int parts, ThreadPool& pool) {
+    Loader loader(source, stores, pool);
+    for (std::size_t i = std::size_t(part); i < params.table.size(); i += std::size_t(parts)) loader.load(params.table[i]);
+    return loader.hash();
+}
+
+void check_weights(const Params& params, const CheckpointFiles& files) {
+    for (const TableEntry& e : params.table) {
+        if (e.kind != TableEntry::Kind::base) continue;
+        if (std::optional<BnbWeight> w = find_bnb_weight(files, e.name)) {
+            if (!e.quant || *e.quant != w->spec || Shape{w->rows, w->cols} != e.param.shape)
+                throw InputError(fmt::format("{}: {} is quantized in the checkpoint in a way that its config.json does not say",
+                                             files.path().string(), e.name));
+            continue;
+        }
+        std::vector<std::int64_t> dims;
+        for (int i = 0; i < e.param.shape.rank(); i++) dims.push_back(e.param.shape[i]);
+        const TensorInfo& info = files.get(e.name, dims);
+        if (info.dtype != DType::f32 && info.dtype != DType::bf16 && info.dtype != DType::f16 && info.dtype != DType::f64)
+            throw InputError(fmt::format("{}: {} has type {}; expected f32, bf16 or f16", files.file_of(info).string(), e.name,
+                                         name_of(info.dtype)));
+    }
+}
+
+void check_adapter(const Params& params, const Adapter& adapter) {
+    std::size_t used = 0;
+    for (const TableEntry& e : params.table) {
+        if (e.kind == TableEntry::Kind::base) continue;
+        const AdapterModule* m = adapter.find(module_of(e));
+        std::int64_t rank = adapter.config().rank;
+        bool is_a = e.kind == TableEntry::Kind::lora_a;
+        if (!m || e.param.shape != (is_a ? Shape{rank, m->in} : Shape{m->out, rank}))
+            throw InputError(fmt::format("the adapter does not fit the model: it has no {} of shape {}; was it made for another model?",
+                                         e.name, e.param.shape.text()));
+        used += is_a;
+    }
+    if (used != adapter.modules().size())
+        throw InputError(fmt::format("the adapter has {} modules, the model only {} of them; was it made for another model?",
+                                     adapter.modules().size(), used));
+}
+
+}  // namespace tandem

@@ -1,0 +1,135 @@
+#include "models/train/trainer.h"
+
+#include <cmath>
+
+#include "ops/adamw/adamw.h"
+#include "ops/fill/fill.h"
+#include "ops/grad_norm/grad_norm.h"
+#include "ops/sgd/sgd.h"
+
+namespace tandem {
+
+namespace {
+
+double read(Context& ctx, const Tensor& t) {
+    double value = 0;
+    ctx.download(std::as_writable_bytes(std::span(&value, 1)), t);
+    return value;
+}
+
+Tensor view(const std::byte* data, const UnitState& s, DType type) { return {data, Shape{s.range.elements}, type}; }
+
+}  // namespace
+
+Trainer::Trainer(Context& ctx, LayerStore& store, Collective& ranks, const Llama& model, const TrainSettings& settings)
+    : ctx_(ctx), store_(store), ranks_(ranks), model_(model), settings_(settings),
+      schedule_(training_schedule(model.params)) {
+    DType type = ctx.gradient_type();
+    for (std::size_t u = 0; u < model.params.units.size(); u++) {
+        if (!model.params.trains(int(u))) continue;
+        UnitState s{int(u), store.trainable(int(u), ctx.compute()), {}, {}};
+        if (settings.optimizer == OptimizerKind::adamw) {
+            s.m = ctx.empty({s.range.elements}, type, "optimizer.m", Category::optimizer);
+            s.v = ctx.empty({s.range.elements}, type, "optimizer.v", Category::optimizer);
+            fill_zero(ctx, s.m);
+            fill_zero(ctx, s.v);
+        }
+        states_.push_back(std::move(s));
+    }
+    ctx.random.seed = settings.seed;
+}
+
+void Trainer::restore(std::int64_t steps, std::int64_t updates) {
+    steps_ = steps;
+    updates_ = updates;
+    store_.updated(ctx_.compute());
+}
+
+StepResult Trainer::step(const StepInput& input, double lr) {
+    ctx_.random.step = std::uint64_t(++steps_);
+    StepResult result;
+    std::vector<double> sums{run_micro_batches(input)};
+    PhaseScope phase(ctx_.memory(), "optimizer");
+    std::vector<double> squares = gradient_squares();
+    sums.insert(sums.end(), squares.begin(), squares.end());
+    ranks_.sum(sums);
+    result.loss = sums[0];
+    squares.assign(sums.begin() + 1, sums.end());
+    double total = 0;
+    for (double s : squares) total += s;
+    result.grad_norm = std::sqrt(total);
+    result.bad = first_bad(result.loss, squares);
+    if (!result.bad.empty()) {
+        drop_gradients();
+        return result;
+    }
+    updates_++;
+    // As torch.nn.utils.clip_grad_norm_ does it.
+    update(lr, settings_.clip ? std::min(1.0, *settings_.clip / (result.grad_norm + 1e-6)) : 1.0);
+    return result;
+}
+
+double Trainer::run_micro_batches(const StepInput& input) {
+    double loss = 0, scale = 1.0 / double(input.supervised);
+    for (const HostBatch& host : input.micro) {
+        PhaseScope phase(ctx_.memory(), "train");
+        store_.schedule(schedule_);
+        Batch batch = upload(ctx_, host);
+        loss += read(ctx_, forward_backward(ctx_, model_, store_, batch, scale));
+    }
+    return loss;
+}
+
+std::vector<double> Trainer::gradient_squares() {
+    Tensor out = ctx_.empty({1}, DType::f64, "grad_norm.squares");
+    std::vector<double> squares;
+    for (UnitState& s : states_) {
+        s.range = store_.trainable(s.unit, ctx_.compute());
+        sum_of_squares(ctx_, view(s.range.gradient, s, ctx_.gradient_type()), out);
+        squares.push_back(read(ctx_, out));
+    }
+    return squares;
+}
+
+std::string Trainer::first_bad(double loss, const std::vector<double>& squares) const {
+    // Backward runs from the last unit to the first: the last one with a bad gradient was bad first.
+    for (std::size_t i = squares.size(); i-- > 0;)
+        if (!std::isfinite(squares[i])) {
+            const std::string& unit = model_.params.units[std::size_t(states_[i].unit)].name;
+            return std::isfinite(loss) ? fmt::format("the gradient of {}", unit)
+                                       : fmt::format("the loss, and the gradient of {}", unit);
+        }
+    return std::isfinite(loss) ? "" : "the loss";
+}
+
+void Trainer::update(double lr, double gradient_scale) {
+    DType type = ctx_.gradient_type();
+    for (UnitState& s : states_) {
+        Tensor master = view(s.range.master, s, type), gradient = view(s.range.gradient, s, type);
+        if (settings_.optimizer == OptimizerKind::adamw)
+            adamw(ctx_, {.master = master, .gradient = gradient, .m = s.m, .v = s.v, .lr = lr, .beta1 = settings_.beta1,
+                         .beta2 = settings_.beta2, .eps = settings_.eps, .weight_decay = settings_.weight_decay,
+                         .gradient_scale = gradient_scale, .step = updates_});
+        else
+            sgd(ctx_, {.master = master, .gradient = gradient, .lr = lr, .weight_decay = settings_.weight_decay,
+                       .gradient_scale = gradient_scale});
+    }
+    store_.updated(ctx_.compute());
+}
+
+void Trainer::drop_gradients() {
+    for (UnitState& s : states_) fill_zero(ctx_, view(s.range.gradient, s, ctx_.gradient_type()));
+}
+
+double Trainer::evaluate(const std::vector<HostBatch>& batches) {
+    std::vector<int> schedule = forward_schedule(model_.params);
+    double loss = 0;
+    for (const HostBatch& host : batches) {
+        PhaseScope phase(ctx_.memory(), "evaluate");
+        store_.schedule(schedule);
+        loss += read(ctx_, tandem::evaluate(ctx_, model_, store_, upload(ctx_, host), 1.0));
+    }
+    return loss;
+}
+
+}  // namespace tandem

@@ -1,0 +1,9 @@
+// The twins' signatures.
+#pragma once
+#include "ops/adamw/adamw.h"
+
+namespace tandem {
+
+void adamw_kernel(const CpuDevice& device, const AdamwStep& step);
+
+}  // namespace tandem

@@ -1,0 +1,13 @@
+// The twins' signatures.
+#pragma once
+#include "runtime/context.h"
+
+namespace tandem {
+
+struct AddForward {
+    Tensor a, b;
+    Tensor y;  // may be a or b
+};
+void add_forward(const CpuDevice& device, const AddForward& args);
+
+}  // namespace tandem

@@ -1,0 +1,9 @@
+// The twins' signatures.
+#pragma once
+#include "runtime/context.h"
+
+namespace tandem {
+
+void fill_zero_kernel(const CpuDevice& device, const Tensor& t);
+
+}  // namespace tandem

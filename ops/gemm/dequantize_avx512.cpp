@@ -1,0 +1,86 @@
+// The 16 values of a block are made once, in a register; an element is then one lane of a permutation by the codes.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // in <immintrin.h>: GCC bug 105593
+#include <immintrin.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "ops/gemm/dequantize.h"
+#include "ops/gemm/machines.h"
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+
+namespace tandem {
+
+namespace {
+// To nearest even in the low half of each lane, as bf16(float) does.
+TARGET inline __m512i round_to_bf16(__m512 v) {
+    const __m512i bits = _mm512_castps_si512(v), one = _mm512_set1_epi32(1);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+    const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    return _mm512_srli_epi32(_mm512_mask_blend_epi32(nan, rounded, quiet), 16);
+}
+
+// 16 bytes of codes, one per lane. With less than 32 elements to come, the bytes behind them are not read.
+TARGET inline __m512i load_codes(const std::uint8_t* codes, std::int64_t count) {
+    if (count >= 32) return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
+    return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(__mmask16((1u << (count + 1) / 2) - 1), codes));
+}
+
+// Up to 32 elements from a whole byte on; an index counts by its low 5 bits, so the table is there twice.
+TARGET inline void look_up(__m512i table, const std::uint8_t* codes, std::int64_t count, bf16* out) {
+    const __m512i pair = load_codes(codes, count);
+    const __m512i index = _mm512_or_si512(_mm512_srli_epi32(pair, 4), _mm512_slli_epi32(pair, 16));
+    const __m512i values = _mm512_permutexvar_epi16(index, table);
+    if (count >= 32)
+        _mm512_storeu_si512(out, values);
+    else
+        _mm512_mask_storeu_epi16(out, (__mmask32(1) << count) - 1, values);
+}
+
+TARGET inline void look_up(__m512 table, const std::uint8_t* codes, std::int64_t count, float* out) {
+    const __m512i pair = load_codes(codes, count);
+    const __m512 even = _mm512_permutexvar_ps(_mm512_srli_epi32(pair, 4), table);
+    const __m512 odd = _mm512_permutexvar_ps(pair, table);
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+    const __mmask32 lanes = count >= 32 ? ~__mmask32(0) : (__mmask32(1) << count) - 1;
+    _mm512_mask_storeu_ps(out, __mmask16(lanes), _mm512_permutex2var_ps(even, low, odd));
+    _mm512_mask_storeu_ps(out + 16, __mmask16(lanes >> 16), _mm512_permutex2var_ps(even, high, odd));
+}
+
+TARGET inline __m512i make_table(__m512 values, bf16) {
+    const __m256i rounded = _mm512_cvtepi32_epi16(round_to_bf16(values));
+    return _mm512_inserti64x4(_mm512_castsi256_si512(rounded), rounded, 1);
+}
+TARGET inline __m512 make_table(__m512 values, float) { return values; }
+
+template <class T> TARGET void dequantize_to(const QuantTensor& weight, std::int64_t begin, std::int64_t end, T* out) {
+    const __m512 code_book = _mm512_loadu_ps(weight.code_book);
+    const int shift = std::countr_zero(unsigned(weight.spec.block));
+    while (begin < end) {
+        const std::int64_t block = begin >> shift;
+        const std::int64_t stop = std::min(end, (block + 1) << shift);
+        const float absmax = block_absmax(weight, block);
+        const auto table = make_table(_mm512_mul_ps(code_book, _mm512_set1_ps(absmax)), T{});
+        if (begin % 2) {
+            *out++ = T(weight.code_book[weight.codes[begin / 2] & 15] * absmax);
+            begin++;
+        }
+        for (; begin < stop; begin += 32, out += 32) look_up(table, weight.codes + begin / 2, stop - begin, out);
+        out -= begin - stop;
+        begin = stop;
+    }
+}
+}  // namespace
+
+void dequantize_avx512(const QuantTensor& weight, std::int64_t begin, std::int64_t count, DType dtype, void* out) {
+    if (dtype == DType::bf16)
+        dequantize_to(weight, begin, begin + count, static_cast<bf16*>(out));
+    else
+        dequantize_to(weight, begin, begin + count, static_cast<float*>(out));
+}
+
+}  // namespace tandem

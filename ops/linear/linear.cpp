@@ -1,0 +1,107 @@
+#include "ops/linear/linear.h"
+
+#include "ops/dropout/dropout_kernels.h"
+#include "ops/linear/linear_kernels.h"
+#include "runtime/check.h"
+
+namespace tandem {
+
+namespace {
+
+WeightBytes bytes_of(Context& ctx, const Weight& w) { return {ctx.bytes(w.param), w.quant}; }
+
+Cost weight_cost(const Linear& w, const Tensor& x, const Tensor& y) {
+    std::int64_t out = w.weight.param.shape[0], in = w.weight.param.shape[1];
+    double weight_bytes = w.weight.quant ? double(quant_layout(*w.weight.quant, out * in).bytes)
+                                         : double(out * in) * double(size_of(w.weight.param.dtype));
+    return cost::matmul(x.rows(), out, in, weight_bytes + double(x.bytes() + y.bytes()));
+}
+
+Cost down_cost(const Lora& l, const Tensor& x) { return cost::matmul(x.rows(), l.a.shape[0], x.dim(-1), double(x.bytes())); }
+Cost up_cost(const Lora& l, const Tensor& y) { return cost::matmul(y.rows(), y.dim(-1), l.a.shape[0], double(y.bytes())); }
+
+bool drops(const Context& ctx, const Lora& l) { return l.dropout > 0 && ctx.random.samples; }
+
+// drop(x) as a tensor of its own, or x itself when nothing is dropped.
+Tensor dropped(Context& ctx, const Tensor& x, const Lora& l) {
+    if (!drops(ctx, l)) return x;
+    Tensor out = ctx.empty_like(x, "lora.dropped");
+    ctx.run({"lora.dropout", cost::elementwise(x, out), {x}, {out}}, [&](auto device) {
+        dropout_forward(device, {x, l.site, l.dropout, ctx.random, out});
+    });
+    return out;
+}
+
+// Two ops, so that a recomputed block whose y nobody reads makes `down` only.
+Tensor add_lora(Context& ctx, const Tensor& x, const Lora& l, const Tensor& y) {
+    Tensor down = ctx.empty({x.rows(), l.a.shape[0]}, x.dtype(), "lora.down");
+    Tensor in = dropped(ctx, x, l);
+    ctx.run({"lora.down", down_cost(l, in), {in}, {down}}, [&](auto device) {
+        lora_down(device, in, ctx.bytes(l.a), down);
+    });
+    ctx.run({"lora.up", up_cost(l, y), {down, y}, {y}}, [&](auto device) {
+        lora_up(device, down, ctx.bytes(l.b), l.scale, y);
+    });
+    return down;
+}
+
+void lora_gradients(Context& ctx, const Value& x, const Lora& l, const Tensor& down, const Tensor& dy) {
+    Tensor in = dropped(ctx, x, l);
+    Tensor up = ctx.empty(down.shape(), down.dtype(), "lora.up");
+    bool through_mask = drops(ctx, l) && ctx.wants(x);
+    GradOut dx;
+    if (through_mask) dx.out = ctx.empty_like(x, "lora.dx");
+    else dx = ctx.grad(x);
+    Cost c;
+    for (int products = 0; products < 2; products++) {
+        c += down_cost(l, x);
+        c += up_cost(l, dy);
+    }
+    ctx.run({"lora.backward", c, {in, down, dy, dx.addend}, {up, dx.out}}, [&](auto device) {
+        lora_backward(device, {dy, in, ctx.bytes(l.a), ctx.bytes(l.b), down, l.scale, up, ctx.grad(l.a), ctx.grad(l.b), dx});
+    });
+    if (!through_mask) return;
+    GradOut to = ctx.grad(x);
+    ctx.run({"lora.dropout.backward", cost::elementwise(dx.out, to.out), {dx.out, to.addend}, {to.out}}, [&](auto device) {
+        dropout_backward(device, {dx.out, l.site, l.dropout, ctx.random, to});
+    });
+}
+
+void weight_gradients(Context& ctx, const Value& x, const Linear& w, const Tensor& dy) {
+    GradOut dx = ctx.grad(x);
+    if (dx)
+        ctx.run({"linear.backward", weight_cost(w, dx.out, dy), {dy, dx.addend}, {dx.out}}, [&](auto device) {
+            linear_input_gradient(device, {dy, bytes_of(ctx, w.weight), dx});
+        });
+    GradOut dweight = ctx.grad(w.weight.param), dbias = ctx.grad(w.bias);
+    if (dweight)
+        ctx.run({"linear.weight_gradient", weight_cost(w, x, dy), {x, dy}, {}}, [&](auto device) {
+            linear_weight_gradient(device, {dy, x, 1.0, dweight});
+        });
+    if (dbias)
+        ctx.run({"linear.bias_gradient", cost::elementwise(dy), {dy}, {}}, [&](auto device) {
+            linear_bias_gradient(device, dy, dbias);
+        });
+}
+
+}  // namespace
+
+Value linear(Context& ctx, const Value& x, const Linear& w) {
+    const Param& weight = w.weight.param;
+    expect("linear", "x and weight of equal width", x.dim(-1) == weight.shape[1]);
+    expect("linear", "a frozen weight where it is quantized", !(w.weight.quant && weight.trainable));
+    Value y = ctx.empty({x.rows(), weight.shape[0]}, x.dtype(), "linear.y");
+    ctx.run({"linear", weight_cost(w, x, y), {x}, {y}}, [&](auto device) {
+        linear_forward(device, {x, bytes_of(ctx, w.weight), w.bias ? ctx.bytes(w.bias) : Tensor(), y});
+    });
+    Tensor down = w.lora ? add_lora(ctx, x, *w.lora, y) : Tensor();
+    bool keeps_x = w.lora || weight.trainable;
+    Value in = keeps_x ? x : Value(Tensor(), x.slot());
+    ctx.backward(y, {x, weight, w.bias, Wants(keeps_x)}, [in, w, down](Context& ctx, Tensor dy) {
+        weight_gradients(ctx, in, w, dy);
+        if (w.lora) lora_gradients(ctx, in, *w.lora, down, dy);
+    });
+    return y;
+}
+
+}  // namespace tandem

@@ -1,0 +1,27 @@
+// The LM head, where only it is needed.
+#pragma once
+#include "ops/linear/linear.h"
+
+namespace tandem {
+
+// Logits of the given hidden states, f32 (f64 in f64 graphs). For sampling and tests.
+Tensor lm_head(Context& ctx, const Tensor& h,  // [rows, hidden], after the final norm
+               const Weight& weight);          // [vocab, hidden]; -> [rows, vocab]
+
+// Softmax cross-entropy over the supervised rows of h, `rows_per_chunk` at a time: [tokens, vocab] never exists.
+// Returns scale * sum over rows of -log softmax(h W^T)[target], f64 [1]; it and the gradient of h have the same bits
+// whatever the chunk.
+// While recording it also adds the gradient of that to h and to the weight at once: it is the last op of a graph.
+// Logits in f32 (f64 for f64); their gradient is rounded to h's type before the products with W and h.
+struct LossTargets {
+    Tensor rows;     // i32 [supervised], ascending rows of h
+    Tensor targets;  // i32 [supervised], each row's right token
+};
+Tensor lm_head_loss(Context& ctx, const Value& h,  // [tokens, hidden]  f64 | f32 | bf16
+                    const Weight& weight,          // [vocab, hidden], dense
+                    const LossTargets& targets, double scale, std::int64_t rows_per_chunk);
+
+// A chunk whose logits take about 32 MB, at least 32 rows.
+std::int64_t default_rows_per_chunk(std::int64_t vocab);
+
+}  // namespace tandem
