@@ -54,7 +54,7 @@ Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const B
     for (int i = 0; i < model.config.layers; i++)
         h = layer(ctx, store, p.layers[std::size_t(i)].unit, h, model.recompute,
                   [in, i](Context& c, const Value& x) { return block(c, in, i, x); });
-    if (caches) caches->past += batch.tokens.rows();
+    if (caches) caches->past += batch.tokens.dim(0);
     return h;
 }
 
