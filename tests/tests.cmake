@@ -16,6 +16,14 @@ foreach(room ${rooms})
     endif()
 endforeach()
 
+# Benchmarks: claims of speed, run by hand (tests/benchmarks/README.md), never as tests.
+file(GLOB benchmarks CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/benchmarks/*.cpp)
+foreach(source ${benchmarks})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(bench_${name} EXCLUDE_FROM_ALL ${source})
+    target_link_libraries(bench_${name} PRIVATE tandem_tools)
+endforeach()
+
 # Every header compiles alone. Built by tests/style/headers_test.sh; objects rather than -fsyntax-only, for ccache.
 file(GLOB_RECURSE headers RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS
     runtime/*.h quant/*.h ops/*.h models/*.h dist/*.h tools/*.h tests/*.h)
