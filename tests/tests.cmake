@@ -1,12 +1,31 @@
-# One test program per room: tests/<room>/**/*_test.cpp, with tests/main.cpp around them. Golden data is read from
-# TANDEM_TEST_DATA (tests/golden).
+# One test program per room, tests/main.cpp around the sources below tests/<room>: the tests are the *_test.cpp.
+# Golden data is read from TANDEM_TEST_DATA (tests/golden).
 file(GLOB rooms RELATIVE ${CMAKE_SOURCE_DIR}/tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
+if(TANDEM_SANITIZE)
+    list(REMOVE_ITEM rooms style)  # it runs none of tandem's code
+endif()
 foreach(room ${rooms})
-    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/*_test.cpp)
-    if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/${room} AND sources)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/*.cpp)
+    set(tests ${sources})
+    list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+    if(tests)
         add_executable(test_${room} tests/main.cpp ${sources})
         target_link_libraries(test_${room} PRIVATE tandem_tools doctest::doctest)
         target_compile_definitions(test_${room} PRIVATE TANDEM_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/golden")
         add_test(NAME ${room} COMMAND test_${room})
     endif()
 endforeach()
+
+# Every header compiles alone. Built by tests/style/headers_test.sh; objects rather than -fsyntax-only, for ccache.
+file(GLOB_RECURSE headers RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS
+    runtime/*.h quant/*.h ops/*.h models/*.h dist/*.h tools/*.h tests/*.h)
+list(FILTER headers EXCLUDE REGEX "^runtime/cuda/")
+set(sources)
+foreach(header ${headers})
+    set(source ${CMAKE_BINARY_DIR}/headers_alone/${header}.cpp)
+    file(CONFIGURE OUTPUT ${source} CONTENT "#include \"${header}\"\n")
+    list(APPEND sources ${source})
+endforeach()
+add_library(headers_alone OBJECT EXCLUDE_FROM_ALL ${sources})
+target_compile_options(headers_alone PRIVATE -O0)
+target_link_libraries(headers_alone PRIVATE tandem_tools doctest::doctest)

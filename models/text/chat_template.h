@@ -26,13 +26,15 @@ class ChatTemplate {
   public:
     // By its name; an InputError lists the known names.
     static ChatTemplate named(std::string_view name);
-    // By the Jinja text of tokenizer_config.json or chat_template.jinja; an InputError lists the names for --chat-template.
+    // By the Jinja text of tokenizer_config.json or chat_template.jinja; an InputError lists the names for
+    // --chat-template.
     static ChatTemplate recognise(std::string_view jinja);
     static std::vector<std::string> names();
 
     const std::string& name() const { return name_; }
     // An InputError carries the template's own message (roles that do not alternate, …).
-    Rendered render(const std::vector<Message>& messages, const SpecialStrings& special, bool add_generation_prompt) const;
+    Rendered render(const std::vector<Message>& messages, const SpecialStrings& special,
+                    bool add_generation_prompt) const;
 
   private:
     explicit ChatTemplate(std::string name) : name_(std::move(name)) {}

@@ -32,6 +32,7 @@ class Tokenizer {
 
     // Special tokens written in the text are recognised as such. The text must be UTF-8.
     Encoding encode(std::string_view text, SpecialTokens add) const;
+    // Ids that the vocabulary lacks (a model's padding rows) give nothing, as in the library.
     std::string decode(std::span<const std::int32_t> ids, DecodeSpecial special) const;
 
     std::optional<std::int32_t> id_of(std::string_view token) const;  // of a token's exact content, added tokens too

@@ -5,11 +5,10 @@
 #include <vector>
 
 #include "models/llama/graph.h"
+#include "models/train/optimizer_kind.h"
 #include "runtime/collective.h"
 
 namespace tandem {
-
-enum class OptimizerKind { adamw, sgd };
 
 struct TrainSettings {
     OptimizerKind optimizer = OptimizerKind::adamw;

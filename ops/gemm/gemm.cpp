@@ -58,8 +58,14 @@ const void* element(const GemmOperand& x, std::int64_t row, std::int64_t col) {
 }
 
 void pack_a(const MicroKernel& kernel, const GemmOperand& a, Extent rows, Extent k, std::int64_t padded_k, void* out) {
-    const void* data = a.transposed ? element(a, k.begin, rows.begin) : element(a, rows.begin, k.begin);
-    kernel.pack({data, a.dtype, a.stride, !a.transposed, rows.count, k.count, padded_k}, kernel.a, out);
+    const PackBlock block{.data = a.transposed ? element(a, k.begin, rows.begin) : element(a, rows.begin, k.begin),
+                          .dtype = a.dtype,
+                          .stride = a.stride,
+                          .along_k = !a.transposed,
+                          .lines = rows.count,
+                          .k = k.count,
+                          .padded_k = padded_k};
+    kernel.pack(block, kernel.a, out);
 }
 
 void pack_b(const MicroKernel& kernel, const GemmArgs& args, Extent cols, Extent k, std::int64_t padded_k,

@@ -1,0 +1,9 @@
+// A failure with its rank in front: "rank 1: …", of the same type.
+#pragma once
+#include <exception>
+
+namespace tandem {
+
+std::exception_ptr named_failure(int rank, const std::exception_ptr& failure);
+
+}  // namespace tandem

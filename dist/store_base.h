@@ -1,0 +1,58 @@
+// What the stores have in common: units, their agreement among ranks, and trainables.
+#pragma once
+#include "dist/schedule.h"
+#include "dist/trainables.h"
+
+namespace tandem {
+
+class StoreBase : public LayerStore {
+  public:
+    StoreBase(Context& ctx, Transport& transport, Collective& collective, const std::vector<UnitLayout>& units,
+              const StoreOptions& options);
+
+    const std::vector<UnitLayout>& units() const final { return units_; }
+    void schedule(std::span<const int> units) final;
+    GradLease gradients(int unit, Stream& user) final { return trainables_.gradients(checked(unit), user); }
+    TrainableRange trainable(int unit, Stream& user) override { return trainables_.range(checked(unit), user); }
+    void load_frozen(int unit, std::size_t offset, std::span<const std::byte> data) final;
+    void load_trainable(int unit, std::int64_t offset, std::span<const std::byte> data) final;
+
+  protected:
+    virtual void begin(std::span<const int> schedule) = 0;
+    virtual void write_frozen(int unit, std::size_t offset, std::span<const std::byte> data) = 0;
+
+    int checked(int unit) const;  // that there is one
+    const UnitLayout& layout(int unit) const { return units_[std::size_t(unit)]; }
+    std::size_t trainable_bytes(int unit) const {
+        return std::size_t(layout(unit).trainable_elements) * size_of(ctx_.compute_type());
+    }
+
+    Context& ctx_;
+    Transport& transport_;
+    Trainables trainables_;
+
+  private:
+    void not_started(const char* what) const;
+
+    Collective& collective_;
+    std::vector<UnitLayout> units_;
+    bool started_ = false;  // a schedule was announced: everything is loaded
+};
+
+// Notes the streams that use a unit; what a lease's end waits for.
+class Users {
+  public:
+    explicit Users(Stream& first) : streams_{&first} {}
+    void add(Stream& stream) { streams_.push_back(&stream); }
+    const std::vector<Stream*>& streams() const { return streams_; }
+    std::vector<Event> record() const {
+        std::vector<Event> events;
+        for (Stream* s : streams_) events.push_back(s->record());
+        return events;
+    }
+
+  private:
+    std::vector<Stream*> streams_;
+};
+
+}  // namespace tandem

@@ -1,0 +1,104 @@
+#include "dist/streamed_store.h"
+
+#include <cstring>
+
+namespace tandem {
+
+StreamedStore::StreamedStore(Context& ctx, Transport& transport, Collective& collective,
+                             const std::vector<UnitLayout>& units, const StoreOptions& options)
+    : StoreBase(ctx, transport, collective, units, options),
+      ranges_(ranges_of(units, ctx.world_size())),
+      poison_(options.poison),
+      capacity_(arena_size(options)),
+      residency_(unit_bytes(), {capacity_, options.prefetch, options.strategy == Strategy::shard_grad_op}),
+      ready_(units.size()) {
+    const std::size_t bytes = ranges_.back().frozen_at + ranges_.back().frozen;
+    shard_ = ctx.empty({std::int64_t(bytes)}, DType::u8, "shard.frozen", Category::shard);
+    arena_ = ctx.empty({std::int64_t(capacity_)}, DType::u8, "gather.arena", Category::gather);
+    transport.publish({shard_.data(), bytes});
+}
+
+std::vector<std::size_t> StreamedStore::unit_bytes() const {
+    std::vector<std::size_t> bytes;
+    for (int u = 0; u < int(ranges_.size()); u++) bytes.push_back(frozen_gathered(u) + trainables_.gathered_bytes(u));
+    return bytes;
+}
+
+std::size_t StreamedStore::arena_size(const StoreOptions& options) const {
+    const std::vector<std::size_t> bytes = unit_bytes();
+    const auto largest = std::max_element(bytes.begin(), bytes.end());
+    if (*largest > options.arena_cap)
+        throw DoesNotFit(
+            fmt::format("[store] the gather arena may have {} bytes, but {} alone needs {}; allow at least that",
+                        options.arena_cap, layout(int(largest - bytes.begin())).name, *largest));
+    const bool keep = options.strategy == Strategy::shard_grad_op;
+    return std::clamp(arena_bytes(bytes, options.schedules, options.prefetch, keep), *largest, options.arena_cap);
+}
+
+class StreamedStore::Held final : public Lease::Impl {
+  public:
+    Held(StreamedStore& store, int unit, Stream& user) : store_(store), unit_(unit), users_(user) {}
+    ~Held() override {
+        store_.residency_.release(unit_, users_.record());
+        store_.carry_out_orders();
+    }
+    void also_on(Stream& stream) override {
+        stream.wait(store_.ready_[std::size_t(unit_)]);
+        users_.add(stream);
+    }
+
+  private:
+    StreamedStore& store_;
+    const int unit_;
+    Users users_;
+};
+
+Lease StreamedStore::acquire(int unit, Stream& user) {
+    residency_.acquire(checked(unit));
+    carry_out_orders();
+    auto held = std::make_unique<Held>(*this, unit, user);
+    user.wait(ready_[std::size_t(unit)]);
+    std::byte* base = advance(arena_.data(), residency_.offset(unit));
+    return {std::move(held),
+            {base, layout(unit).frozen_bytes},
+            {advance(base, frozen_gathered(unit)), trainable_bytes(unit)}};
+}
+
+void StreamedStore::begin(std::span<const int> schedule) {
+    residency_.schedule(schedule);
+    carry_out_orders();
+}
+
+void StreamedStore::updated(Stream& user) {
+    residency_.trainables_changed();
+    trainables_.updated(user);
+}
+
+void StreamedStore::carry_out_orders() {
+    for (const Residency::Order& order : residency_.take_orders()) {
+        if (order.kind == Residency::Order::gather) {
+            gather(order);
+        } else if (poison_) {
+            for (const Event& e : order.after) ctx_.gather().wait(e);
+            std::byte* base = advance(arena_.data(), order.offset);
+            std::size_t bytes = frozen_gathered(order.unit) + trainables_.gathered_bytes(order.unit);
+            ctx_.gather().enqueue("poison", [base, bytes] { std::memset(base, 0xff, bytes); });
+        }
+    }
+}
+
+void StreamedStore::gather(const Residency::Order& order) {
+    const UnitRanges& r = ranges_[std::size_t(order.unit)];
+    std::byte* base = advance(arena_.data(), order.offset);
+    for (const Event& e : order.after) ctx_.gather().wait(e);
+    if (order.frozen && r.frozen) transport_.gather_published(ctx_.gather(), r.frozen_at, r.frozen, base);
+    if (order.trainable && r.trainable) trainables_.gather(order.unit, advance(base, frozen_gathered(order.unit)));
+    ready_[std::size_t(order.unit)] = ctx_.gather().record();
+}
+
+void StreamedStore::write_frozen(int unit, std::size_t offset, std::span<const std::byte> data) {
+    const UnitRanges& r = ranges_[std::size_t(unit)];
+    copy_overlap(advance(shard_.data(), r.frozen_at), std::size_t(ctx_.rank()) * r.frozen, r.frozen, data, offset);
+}
+
+}  // namespace tandem

@@ -1,0 +1,140 @@
+#include "models/io/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "runtime/error.h"
+
+namespace tandem {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string reason(int code) { return std::generic_category().message(code); }
+
+[[noreturn]] void cannot(const char* verb, const fs::path& path) {
+    int code = errno;
+    throw Error(fmt::format("[files] cannot {} {}: {}", verb, path.string(), reason(code)));
+}
+
+class Descriptor {
+  public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    ~Descriptor() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int get() const { return fd_; }
+
+  private:
+    int fd_;
+};
+
+void remove_tree(const fs::path& path) {
+    std::error_code failure;
+    fs::remove_all(path, failure);
+    if (failure) throw Error(fmt::format("[files] cannot remove {}: {}", path.string(), failure.message()));
+}
+
+void exchange_folders(const fs::path& fresh, const fs::path& target) {
+    if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) {
+        remove_tree(fresh);
+        return;
+    }
+    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) cannot("replace", target);
+    fs::path old = target;
+    old += ".old";
+    remove_tree(old);
+    if (::rename(target.c_str(), old.c_str()) != 0) cannot("move away", target);
+    if (::rename(fresh.c_str(), target.c_str()) != 0) cannot("rename a new folder to", target);
+    remove_tree(old);
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path) {
+    auto cannot_read = [&](int code) {
+        return InputError(fmt::format("[files] cannot read {}: {}", path.string(), reason(code)));
+    };
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.get() < 0) throw cannot_read(errno);
+    std::string text;
+    char buffer[65536];
+    for (;;) {
+        ssize_t n = ::read(file.get(), buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) throw cannot_read(errno);
+        if (n == 0) return text;
+        text.append(buffer, std::size_t(n));
+    }
+}
+
+OutputFile::OutputFile(fs::path path) : path_(std::move(path)), partial_(path_) {
+    partial_ += ".partial";
+    fd_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd_ < 0) cannot("create", partial_);
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : path_(std::move(other.path_)), partial_(std::move(other.partial_)), fd_(std::exchange(other.fd_, -1)) {}
+
+OutputFile::~OutputFile() {
+    if (fd_ < 0) return;
+    ::close(fd_);
+    ::unlink(partial_.c_str());
+}
+
+void OutputFile::write_at(std::size_t offset, std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), off_t(offset));
+        if (n < 0 && errno == EINTR) continue;
+        if (n == 0) errno = ENOSPC;
+        if (n <= 0) cannot("write", partial_);
+        offset += std::size_t(n);
+        bytes = bytes.subspan(std::size_t(n));
+    }
+}
+
+void OutputFile::finish() {
+    if (::fsync(fd_) != 0) cannot("fsync", partial_);
+    if (::rename(partial_.c_str(), path_.c_str()) != 0) cannot("rename a finished file to", path_);
+    if (::close(std::exchange(fd_, -1)) != 0) cannot("close", path_);
+    sync_folder(path_.parent_path());
+}
+
+void write_file(const fs::path& path, const std::string& text) {
+    OutputFile file(path);
+    file.write_at(0, std::as_bytes(std::span(text)));
+    file.finish();
+}
+
+void sync_folder(const fs::path& folder) {
+    Descriptor file(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (file.get() < 0) cannot("open", folder);
+    if (::fsync(file.get()) != 0) cannot("fsync", folder);
+}
+
+void make_empty_folder(const fs::path& folder) {
+    remove_tree(folder);
+    std::error_code failure;
+    fs::create_directories(folder, failure);
+    if (failure) throw Error(fmt::format("[files] cannot create {}: {}", folder.string(), failure.message()));
+}
+
+void replace_folder(const fs::path& fresh, const fs::path& target) {
+    sync_folder(fresh);
+    if (fs::exists(target)) exchange_folders(fresh, target);
+    else if (::rename(fresh.c_str(), target.c_str()) != 0) cannot("rename a new folder to", target);
+    sync_folder(target.parent_path());
+}
+
+}  // namespace tandem

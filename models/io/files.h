@@ -1,0 +1,41 @@
+// Files read whole, and files and folders written so that their final name never shows half of them.
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace tandem {
+
+// The bytes of a file; an InputError says why it cannot be read.
+std::string read_file(const std::filesystem::path& path);
+
+// Written under the name `path`.partial and renamed by finish(). Without finish() the partial file is removed.
+// Every failure (disk full, short write, EIO, …) is an Error with the path and the system's reason.
+class OutputFile {
+  public:
+    explicit OutputFile(std::filesystem::path path);
+    OutputFile(OutputFile&&) noexcept;
+    OutputFile& operator=(OutputFile&&) = delete;
+    ~OutputFile();
+
+    void write_at(std::size_t offset, std::span<const std::byte> bytes);
+    void finish();  // fsync, rename, fsync of the folder
+
+    const std::filesystem::path& path() const { return path_; }
+
+  private:
+    std::filesystem::path path_, partial_;
+    int fd_ = -1;
+};
+
+void write_file(const std::filesystem::path& path, const std::string& text);  // atomically
+
+void sync_folder(const std::filesystem::path& folder);
+void make_empty_folder(const std::filesystem::path& folder);  // and its parents; what was in it is removed
+
+// Gives the folder `fresh`, whose files are on disk already, the name `target`. An older `target` goes in the same
+// moment where the file system can exchange names; elsewhere it is moved to `target`.old first, so it is never lost.
+void replace_folder(const std::filesystem::path& fresh, const std::filesystem::path& target);
+
+}  // namespace tandem

@@ -1,0 +1,153 @@
+#include "models/io/hf_config.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+#include "models/io/json_fields.h"
+#include "models/io/rope_config.h"
+
+namespace tandem {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+enum class Family { llama, mistral, qwen2 };
+
+Family read_family(const JsonFields& f) {
+    std::string type = f.required("model_type", f.text("model_type"));
+    if (type == "llama") return Family::llama;
+    if (type == "mistral") return Family::mistral;
+    if (type == "qwen2") return Family::qwen2;
+    f.fail("model_type", fmt::format("is '{}'; supported are llama, mistral, qwen2", type));
+}
+
+int size(const JsonFields& f, std::string_view key) {
+    return int(f.required(key, f.integer(key, JsonFields::positive)));
+}
+
+void read_sizes(const JsonFields& f, LlamaConfig& c) {
+    c.hidden = size(f, "hidden_size");
+    c.layers = int(f.required("num_hidden_layers", f.integer("num_hidden_layers", {1, 10000})));
+    c.heads = size(f, "num_attention_heads");
+    c.kv_heads = int(f.integer("num_key_value_heads", JsonFields::positive).value_or(c.heads));
+    c.intermediate = size(f, "intermediate_size");
+    c.vocab = size(f, "vocab_size");
+    c.max_positions = size(f, "max_position_embeddings");
+    if (c.heads % c.kv_heads != 0)
+        f.fail("num_key_value_heads", fmt::format("is {}, which does not divide the {} heads", c.kv_heads, c.heads));
+    if (std::optional<std::int64_t> head_dim = f.integer("head_dim", JsonFields::positive)) {
+        c.head_dim = int(*head_dim);
+    } else {
+        if (c.hidden % c.heads != 0)
+            f.fail("hidden_size", fmt::format("is {}, which is no multiple of the {} heads", c.hidden, c.heads));
+        c.head_dim = c.hidden / c.heads;
+    }
+    if (c.head_dim % 2 != 0) f.fail("head_dim", fmt::format("must be even for rotary embeddings, got {}", c.head_dim));
+    if (std::int64_t(c.heads) * c.head_dim > JsonFields::positive.max)
+        f.fail("head_dim", fmt::format("is {}, too large for {} heads", c.head_dim, c.heads));
+}
+
+void read_switches(const JsonFields& f, Family family, LlamaConfig& c) {
+    std::string act = f.text("hidden_act").value_or("silu");
+    if (act != "silu") f.fail("hidden_act", fmt::format("is '{}'; supported is silu", act));
+    double rms_eps = f.positive_number("rms_norm_eps").value_or(1e-6);
+    if (rms_eps < 1e-30 || rms_eps >= 1)
+        f.fail("rms_norm_eps", fmt::format("must be from 1e-30 to 1, got {}", rms_eps));
+    c.rms_eps = float(rms_eps);
+    c.tied = f.boolean("tie_word_embeddings").value_or(false);
+    // Llama has either as an option; Qwen2 always biases q, k and v; Mistral none. Theirs are no keys of the file.
+    bool bias = family == Family::llama && f.boolean("attention_bias").value_or(false);
+    c.attention_bias = {.qkv = bias || family == Family::qwen2, .o = bias};
+    c.mlp_bias = family == Family::llama && f.boolean("mlp_bias").value_or(false);
+}
+
+// A window that is not written has transformers' default of 4096; null switches it off.
+std::optional<std::int64_t> window_or_default(const JsonFields& f) {
+    if (f.present("sliding_window")) return f.integer("sliding_window", JsonFields::positive);
+    return 4096;
+}
+
+std::optional<std::int64_t> read_window(const JsonFields& f, Family family, int layers) {
+    if (family == Family::llama) return std::nullopt;
+    std::optional<std::int64_t> window = window_or_default(f);
+    if (family == Family::mistral) return window;
+    if (!f.boolean("use_sliding_window").value_or(false)) return std::nullopt;
+    bool some_layer = f.integer("max_window_layers", {0, JsonFields::positive.max}).value_or(28) < layers;
+    if (auto types = f.texts("layer_types")) some_layer = std::ranges::count(*types, "sliding_attention") > 0;
+    return some_layer ? window : std::nullopt;
+}
+
+std::vector<int> token_ids(const JsonFields& f, std::string_view key, int vocab) {
+    std::vector<int> ids;
+    for (std::int64_t id : f.integers(key, {0, vocab - 1}).value_or(std::vector<std::int64_t>{}))
+        ids.push_back(int(id));
+    return ids;
+}
+
+void read_token_ids(const JsonFields& f, Family family, LlamaConfig& c) {
+    auto read = [&](std::string_view key, int otherwise) {
+        if (f.present(key) || family == Family::qwen2 || otherwise >= c.vocab) return token_ids(f, key, c.vocab);
+        return std::vector{otherwise};
+    };
+    std::vector<int> bos = read("bos_token_id", 1);
+    if (!bos.empty()) c.bos_id = bos.front();
+    c.eos_ids = read("eos_token_id", 2);
+}
+
+void read_generation_config(const fs::path& path, LlamaConfig& c) {
+    if (!fs::exists(path)) return;
+    nlohmann::json json = parse_json_file(path);
+    JsonFields f(json, path.string());
+    std::vector<int> bos = token_ids(f, "bos_token_id", c.vocab), eos = token_ids(f, "eos_token_id", c.vocab);
+    if (!c.bos_id && !bos.empty()) c.bos_id = bos.front();
+    if (!eos.empty()) c.eos_ids = eos;
+}
+
+DType read_stored(const JsonFields& f) {
+    static constexpr std::array<std::pair<std::string_view, DType>, 4> known{
+        {{"float32", DType::f32}, {"bfloat16", DType::bf16}, {"float16", DType::f16}, {"float64", DType::f64}}};
+    std::string_view key = f.is_set("dtype") ? "dtype" : "torch_dtype";
+    std::string name = f.text(key).value_or("float32");
+    for (auto [text, dtype] : known)
+        if (name == text || name == fmt::format("torch.{}", text)) return dtype;
+    f.fail(key, fmt::format("is '{}'; supported are float32, bfloat16, float16, float64", name));
+}
+
+QuantSpec read_quantization(const JsonFields& q) {
+    static constexpr const char* supported = "supported is bitsandbytes with load_in_4bit, nf4 or fp4";
+    std::string method = q.text("quant_method").value_or("none");
+    if (method != "bitsandbytes") q.fail("quant_method", fmt::format("is '{}'; {}", method, supported));
+    if (!q.boolean("load_in_4bit").value_or(false)) q.fail("load_in_4bit", fmt::format("is not true; {}", supported));
+    std::string type = q.text("bnb_4bit_quant_type").value_or("fp4");  // bitsandbytes' default
+    if (type != "nf4" && type != "fp4") q.fail("bnb_4bit_quant_type", fmt::format("is '{}'; {}", type, supported));
+    return {.format = type == "nf4" ? WeightFormat::nf4 : WeightFormat::fp4,
+            .nested = q.boolean("bnb_4bit_use_double_quant").value_or(false)};
+}
+
+}  // namespace
+
+LlamaConfig read_hf_config(const fs::path& folder) {
+    fs::path path = folder / "config.json";
+    nlohmann::json json = parse_json_file(path);
+    JsonFields f(json, path.string());
+    Family family = read_family(f);
+    LlamaConfig c;
+    read_sizes(f, c);
+    read_switches(f, family, c);
+    c.rope = read_rope_config(f, c.head_dim, c.max_positions);
+    c.sliding_window = read_window(f, family, c.layers);
+    read_token_ids(f, family, c);
+    read_generation_config(folder / "generation_config.json", c);
+    c.stored = read_stored(f);
+    if (std::optional<JsonFields> q = f.object("quantization_config")) {
+        c.prequantized = read_quantization(*q);
+        c.skip_modules = q->texts("llm_int8_skip_modules").value_or(std::vector<std::string>{});
+    }
+    return c;
+}
+
+}  // namespace tandem

@@ -1,0 +1,88 @@
+#include "models/io/safetensors.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+namespace tandem {
+
+namespace {
+
+std::span<const std::byte> map_file(const std::filesystem::path& path) {
+    auto cannot = [&](int code) {
+        return InputError(
+            fmt::format("[safetensors] cannot read {}: {}", path.string(), std::generic_category().message(code)));
+    };
+    int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) throw cannot(errno);
+    struct stat info;
+    int code = ::fstat(fd, &info) != 0 ? errno : S_ISDIR(info.st_mode) ? EISDIR : 0;
+    void* at = nullptr;
+    if (code == 0 && info.st_size > 0) {
+        at = ::mmap(nullptr, std::size_t(info.st_size), PROT_READ, MAP_PRIVATE, fd, 0);
+        if (at == MAP_FAILED) code = errno;
+    }
+    ::close(fd);
+    if (code != 0) throw cannot(code);
+    return {static_cast<const std::byte*>(at), std::size_t(info.st_size)};
+}
+
+}  // namespace
+
+SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
+    SafetensorsFile file;
+    file.path_ = path;
+    file.map_ = map_file(path);
+    file.header_ = safetensors::parse_header(file.map_, path.string());
+    for (std::size_t i = 0; i < file.header_.tensors.size(); i++) file.index_[file.header_.tensors[i].name] = i;
+    return file;
+}
+
+SafetensorsFile::SafetensorsFile(SafetensorsFile&& other) noexcept { *this = std::move(other); }
+
+SafetensorsFile& SafetensorsFile::operator=(SafetensorsFile&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(map_, other.map_);
+    std::swap(header_, other.header_);
+    std::swap(index_, other.index_);
+    return *this;
+}
+
+SafetensorsFile::~SafetensorsFile() {
+    if (!map_.empty()) ::munmap(const_cast<std::byte*>(map_.data()), map_.size());
+}
+
+const TensorInfo* SafetensorsFile::find(std::string_view name) const {
+    auto at = index_.find(name);
+    return at == index_.end() ? nullptr : &header_.tensors[at->second];
+}
+
+std::span<const std::byte> SafetensorsFile::bytes(const TensorInfo& tensor) const {
+    return map_.subspan(tensor.offset, tensor.bytes);
+}
+
+void SafetensorsFile::drop(const TensorInfo& tensor) const {
+    std::size_t page = std::size_t(::sysconf(_SC_PAGESIZE));
+    std::size_t begin = tensor.offset / page * page;  // pages shared with a neighbour are only read again
+    ::madvise(const_cast<std::byte*>(map_.data()) + begin, tensor.offset + tensor.bytes - begin, MADV_DONTNEED);
+}
+
+void to_float(DType dtype, std::span<const std::byte> from, std::span<float> to) {
+    visit_float(dtype, [&]<class T>() {
+        if (from.size() != to.size() * sizeof(T))
+            throw Error(fmt::format("[to_float] expected {} bytes, got {}", to.size() * sizeof(T), from.size()));
+        for (std::size_t i = 0; i < to.size(); i++) {
+            T value;
+            std::memcpy(&value, from.data() + i * sizeof(T), sizeof(T));
+            to[i] = float(value);
+        }
+    });
+}
+
+}  // namespace tandem

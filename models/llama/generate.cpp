@@ -1,0 +1,77 @@
+#include "models/llama/generate.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tandem {
+
+namespace {
+
+constexpr RandomSite sampling_site{0, 0xffffffffu};
+
+std::int32_t choose(const std::vector<float>& logits, const GenerateSettings& settings, std::int64_t index) {
+    auto highest = std::max_element(logits.begin(), logits.end());
+    if (settings.temperature == 0) return std::int32_t(highest - logits.begin());
+    double total = 0;
+    std::vector<double> weights(logits.size());
+    for (std::size_t i = 0; i < logits.size(); i++)
+        total += weights[i] = std::exp((double(logits[i]) - double(*highest)) / settings.temperature);
+    PhiloxBits bits = random_bits(philox_key(settings.seed, sampling_site), {std::uint32_t(index), 0, 0, 0});
+    double left = total * uniform(bits[0]);
+    for (std::size_t i = 0; i < weights.size(); i++)
+        if ((left -= weights[i]) < 0) return std::int32_t(i);
+    return std::int32_t(highest - logits.begin());
+}
+
+}  // namespace
+
+Generator::Generator(Context& ctx, const Llama& model, LayerStore& store, std::int64_t capacity)
+    : ctx_(ctx), model_(model), store_(store), capacity_(capacity), cache_(make_kv_cache(ctx, model.config, capacity)) {}
+
+std::vector<float> Generator::next_logits(std::span<const std::int32_t> tokens, const char* phase) {
+    PhaseScope scope(ctx_.memory(), phase);
+    std::vector<int> schedule = forward_schedule(model_.params);
+    store_.schedule(schedule);
+    HostBatch host;
+    host.tokens.assign(tokens.begin(), tokens.end());
+    for (std::size_t t = 0; t < tokens.size(); t++) host.positions.push_back(std::int32_t(cache_.past + std::int64_t(t)));
+    host.cu_seqlens.push_back(std::int32_t(tokens.size()));
+    Batch batch = upload(ctx_, host);
+    Value h = hidden_states(ctx_, model_, store_, batch, &cache_);
+    Tensor last = logits(ctx_, model_, store_, h.tensor().slice(h.rows() - 1, h.rows()));
+    std::vector<float> out(std::size_t(last.elements()));
+    ctx_.download(std::as_writable_bytes(std::span(out)), last);
+    return out;
+}
+
+std::vector<std::int32_t> Generator::run(std::span<const std::int32_t> prompt, const GenerateSettings& settings) {
+    if (prompt.empty()) throw InputError("the prompt is empty; give at least one token");
+    for (std::int32_t id : prompt)
+        if (id < 0 || id >= model_.config.vocab)
+            throw InputError(fmt::format("the prompt holds id {}, the vocabulary has {}", id, model_.config.vocab));
+    if (std::int64_t(prompt.size()) >= capacity_)
+        throw InputError(fmt::format("the prompt has {} tokens; --context-length {} leaves no room for an answer",
+                                     prompt.size(), capacity_));
+    cache_.past = 0;
+    std::vector<std::int32_t> answer;
+    std::int64_t room = std::min(settings.max_new_tokens, capacity_ - std::int64_t(prompt.size()));
+    std::vector<float> now = room > 0 ? next_logits(prompt, "prefill") : std::vector<float>();
+    while (std::int64_t(answer.size()) < room) {
+        std::int32_t id = choose(now, settings, std::int64_t(answer.size()));
+        answer.push_back(id);
+        const auto& eos = settings.eos_ids;
+        if (std::find(eos.begin(), eos.end(), id) != eos.end() || std::int64_t(answer.size()) == room) break;
+        now = next_logits(std::span(&id, 1), "decode");
+    }
+    return answer;
+}
+
+void Generator::plan() {
+    std::vector<std::int32_t> tokens(std::size_t(capacity_), 0);
+    cache_.past = 0;
+    next_logits(tokens, "prefill");
+    cache_.past = capacity_ - 1;
+    next_logits(std::span(tokens).first(1), "decode");
+}
+
+}  // namespace tandem

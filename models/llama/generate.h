@@ -1,0 +1,37 @@
+// Text from a model, token by token, with a cache of keys and values. Every rank runs the same tokens.
+#pragma once
+#include <functional>
+
+#include "models/llama/graph.h"
+
+namespace tandem {
+
+struct GenerateSettings {
+    std::int64_t max_new_tokens = 128;
+    double temperature = 0;          // 0: the most likely token, the lowest id where several are
+    std::uint64_t seed = 42;
+    std::vector<int> eos_ids;        // each ends the text; empty: only max_new_tokens does
+};
+
+class Generator {
+  public:
+    // The cache, for prompts and answers of `capacity` tokens together, is allocated here and kept.
+    Generator(Context& ctx, const Llama& model, LayerStore& store, std::int64_t capacity);
+
+    // The new tokens, an ending EOS included. An InputError if the prompt is empty, holds an id outside the vocabulary, or
+    // leaves no room.
+    std::vector<std::int32_t> run(std::span<const std::int32_t> prompt, const GenerateSettings& settings);
+
+    // Runs each phase once at its largest, for the memory plan.
+    void plan();
+
+  private:
+    std::vector<float> next_logits(std::span<const std::int32_t> tokens, const char* phase);
+    Context& ctx_;
+    const Llama& model_;
+    LayerStore& store_;
+    std::int64_t capacity_;
+    KvCache cache_;
+};
+
+}  // namespace tandem

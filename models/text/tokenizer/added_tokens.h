@@ -1,0 +1,60 @@
+// Tokens that are recognised in a text before the model sees it.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "models/text/json_node.h"
+#include "models/text/tokenizer/aligned_text.h"
+#include "models/text/tokenizer/bpe.h"
+#include "models/text/tokenizer/normalizer.h"
+#include "models/text/tokenizer/pattern.h"
+
+namespace tandem::text {
+
+struct AddedToken {
+    std::int32_t id;
+    std::string content;
+    std::string shown;  // what decoders see: content, normalized where it is matched after normalization
+    bool special, normalized, single_word, lstrip, rstrip;
+};
+
+class AddedTokens {
+  public:
+    // `list`: the member added_tokens, if there is one.
+    AddedTokens(const std::optional<JsonNode>& list, const Bpe& bpe, const std::vector<Normalizer>& normalizers);
+
+    // Cuts the input at tokens, normalizes the rest, and cuts that at the tokens that are matched after it.
+    PreTokenized extract(std::string_view input, const std::vector<Normalizer>& normalizers) const;
+
+    std::optional<std::int32_t> id_of(std::string_view content) const;
+    const AddedToken* find(std::int32_t id) const;
+    std::int32_t size() const { return size_; }  // largest id + 1
+
+  private:
+    // Leftmost-longest search. At each place only the tokens that begin with its byte are tried, longest first.
+    struct Search {
+        struct Entry {
+            std::string pattern;
+            const AddedToken* token;
+        };
+        std::vector<Entry> by_first_byte[256];
+        void add(std::string pattern, const AddedToken* token);
+        const Entry* match(std::string_view text, std::size_t at) const;
+    };
+    AddedToken read(const JsonNode& node, const Bpe& bpe) const;
+    bool is_part_of_word(const AddedToken& token, std::string_view text, std::size_t begin, std::size_t end) const;
+    std::vector<Split> cut(const Search& search, std::string_view text) const;
+
+    std::vector<AddedToken> tokens_;
+    std::unordered_map<std::string_view, const AddedToken*> by_content_;
+    std::unordered_map<std::int32_t, const AddedToken*> by_id_;
+    Search plain_, normalized_;
+    Pattern word_character_;
+    std::int32_t size_ = 0;
+};
+
+}  // namespace tandem::text

@@ -1,0 +1,51 @@
+#include "models/text/tokenizer_config.h"
+
+#include <nlohmann/json.hpp>
+
+#include "models/io/files.h"
+#include "models/text/json_node.h"
+#include "runtime/error.h"
+
+namespace tandem {
+namespace {
+
+// A token is a string or an AddedToken object.
+std::string token(const JsonNode& root, std::string_view key) {
+    auto node = root.find(key);
+    if (!node) return "";
+    return node->is_string() ? node->string() : node->at("content").string();
+}
+
+// One template, or a list of named ones of which "default" is meant.
+std::optional<std::string> chat_template(const JsonNode& root) {
+    auto node = root.find("chat_template");
+    if (!node) return std::nullopt;
+    if (node->is_string()) return node->string();
+    for (const JsonNode& entry : node->items())
+        if (entry.at("name").string() == "default") return entry.at("template").string();
+    return std::nullopt;
+}
+
+}  // namespace
+
+TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder) {
+    TokenizerConfig config;
+    auto file = folder / "tokenizer_config.json";
+    if (std::filesystem::exists(file)) {
+        std::string name = file.string();
+        nlohmann::json json;
+        try {
+            json = nlohmann::json::parse(read_file(file));
+        } catch (const nlohmann::json::exception& e) {
+            throw InputError("[" + name + "] no valid JSON: " + e.what());
+        }
+        JsonNode root(json, name, "");
+        config.special = {.bos = token(root, "bos_token"), .eos = token(root, "eos_token")};
+        config.chat_template = chat_template(root);
+    }
+    if (auto jinja = folder / "chat_template.jinja"; std::filesystem::exists(jinja))
+        config.chat_template = read_file(jinja);
+    return config;
+}
+
+}  // namespace tandem

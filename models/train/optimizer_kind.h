@@ -1,0 +1,7 @@
+#pragma once
+
+namespace tandem {
+
+enum class OptimizerKind { adamw, sgd };
+
+}  // namespace tandem

@@ -1,0 +1,280 @@
+#include "runtime/options.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <set>
+
+#include "runtime/error.h"
+
+namespace tandem {
+namespace {
+
+std::string with(char separator, std::string name) {  // hyphens on the command line, underscores in files
+    std::replace_if(
+        name.begin(), name.end(), [](char c) { return c == '-' || c == '_'; }, separator);
+    return name;
+}
+
+// Levenshtein's distance.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t(0));
+    for (std::size_t i = 0; i < a.size(); i++) {
+        std::size_t diagonal = row[0]++;
+        for (std::size_t j = 0; j < b.size(); j++) {
+            std::size_t replaced = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
+        }
+    }
+    return row.back();
+}
+
+// A default as it would be typed.
+std::string shown(const std::string& json) {
+    std::string text;
+    for (char c : json)
+        if (!std::strchr("\"[] ", c)) text += c;
+    return text == "null" ? "" : text;
+}
+
+// CLI11 takes "[a,b]" for a list of its own and splits it; with this at its end a value passes as it is.
+constexpr char guard = '\x1f';
+std::string guarded(const std::string& value) { return value.starts_with('[') ? value + guard : value; }
+std::string unguarded(std::string value) {
+    if (value.starts_with('[') && value.ends_with(guard)) value.pop_back();
+    return value;
+}
+
+// The text that the command line would have for a value of a config file; none for what it cannot say.
+std::optional<std::string> text_of(const nlohmann::json& value) {
+    if (value.is_string()) return value.get<std::string>();
+    if (value.is_boolean() || value.is_number()) return value.dump();
+    if (!value.is_array()) return {};
+    std::string list;
+    for (const nlohmann::json& item : value) {
+        if (item.is_structured() || item.is_null()) return {};
+        list += (list.empty() ? "" : ",") + *text_of(item);
+    }
+    return list;
+}
+
+}  // namespace
+
+struct OptionSet::Arguments {
+    std::unique_ptr<CLI::App> app;
+    std::vector<CLI::Option*> options;  // as options_
+    CLI::Option *config, *help;
+};
+
+std::string OptionRange::text() const {
+    std::string all;
+    auto part = [&](const char* sign, double limit) {
+        if (limit > -inf && limit < inf) all += fmt::format("{} {} {}", all.empty() ? "" : " and", sign, limit);
+    };
+    part(">=", min);
+    part(">", above);
+    part("<=", max);
+    part("<", below);
+    return all;
+}
+
+std::string OptionSet::flag(const std::string& name) { return "--" + with('-', name); }
+
+void OptionSet::declare(std::string_view names, std::string help, Field field) {
+    std::vector<std::string> list;
+    for (std::string& name : CLI::detail::split(std::string(names), ','))
+        list.push_back(with('_', CLI::detail::trim(name)));
+    for (const std::string& name : list)
+        if (find(name)) throw Error(fmt::format("[options] {} is declared twice", name));
+    std::string initial = field.json();
+    options_.push_back({std::move(list), std::move(help), group_, std::move(field), initial});
+}
+
+OptionSet::Option* OptionSet::find(std::string_view name) {
+    std::string wanted = with('_', std::string(name));
+    for (Option& option : options_)
+        if (std::find(option.names.begin(), option.names.end(), wanted) != option.names.end()) return &option;
+    return nullptr;
+}
+
+const OptionSet::Option* OptionSet::find(std::string_view name) const {
+    return const_cast<OptionSet*>(this)->find(name);
+}
+
+bool OptionSet::given(std::string_view name) const {
+    const Option* option = find(name);
+    if (!option) throw Error(fmt::format("[options] {} is not declared", name));
+    return option->given;
+}
+
+OptionSet::Arguments OptionSet::build() const {
+    Arguments a{std::make_unique<CLI::App>(summary_, "tandem " + command_), {}, nullptr, nullptr};
+    a.app->set_help_flag();
+    a.app->allow_extras();
+    a.app->get_formatter()->column_width(44);
+    for (const Option& option : options_) {
+        std::string flags;
+        for (const std::string& name : option.names) flags += (flags.empty() ? "" : ",") + flag(name);
+        CLI::Option* o = a.app->add_option(flags, CLI::callback_t(), option.help);
+        o->expected(option.field.is_switch ? 0 : 1, 1)->take_last()->group(option.group);
+        std::string text = option.field.placeholder, value = shown(option.default_json);
+        if (!value.empty()) text += (text.empty() ? "[" : " [") + value + "]";
+        o->option_text(text);
+        a.options.push_back(o);
+    }
+    a.config =
+        a.app->add_option("--config", CLI::callback_t(), "defaults for all options, which the command line overrides");
+    a.config->take_last()->option_text("FILE.json");
+    a.help = a.app->add_flag("--help,-h")->description("this text");
+    return a;
+}
+
+std::string OptionSet::help() const { return build().app->help(); }
+
+std::string OptionSet::nearest(const std::string& name) const {
+    std::string wanted = with('_', name);
+    std::vector<std::string> known{"config", "help"};
+    for (const Option& option : options_) known.insert(known.end(), option.names.begin(), option.names.end());
+    return *std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
+        return distance(a, wanted) < distance(b, wanted);
+    });
+}
+
+void OptionSet::set(Option& option, const std::string& text, const std::string& source,
+                    std::vector<std::string>& errors) {
+    if (option.field.read(text)) return;
+    option.failed = true;
+    errors.push_back(fmt::format("{} expected {}, got '{}'", source, option.field.expected, text));
+}
+
+void OptionSet::read_config(const std::string& file, std::vector<std::string>& errors) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in || std::filesystem::is_directory(file))
+        return errors.push_back(fmt::format("--config {}: the file cannot be read", file));
+    std::set<std::string> seen;
+    auto watch = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
+        if (depth == 1 && event == nlohmann::json::parse_event_t::key)
+            if (std::string key = with('_', value.get<std::string>()); !seen.insert(key).second)
+                errors.push_back(fmt::format("{}: {} stands there twice", file, key));
+        return true;
+    };
+    nlohmann::json values;
+    try {
+        values = nlohmann::json::parse(in, watch);
+    } catch (const nlohmann::json::exception& e) {
+        return errors.push_back(fmt::format("{}: expected JSON, got: {}", file, e.what()));
+    }
+    if (!values.is_object())
+        return errors.push_back(fmt::format("{}: expected a JSON object of options, got {}", file, values.type_name()));
+    for (const auto& [key, value] : values.items()) {
+        Option* option = find(key);
+        std::string source = fmt::format("{}: {}", file, key);
+        if (!option)
+            errors.push_back(fmt::format("{}: unknown option {}; did you mean {}?", file, key, nearest(key)));
+        else if (auto text = text_of(value)) {
+            set(*option, *text, source, errors);
+            option->given = option->field.json() != option->default_json;
+        } else if (!value.is_null())
+            errors.push_back(fmt::format("{} expected {}, got {}", source, option->field.expected, value.dump()));
+    }
+}
+
+// Names with hyphens, and apart from their values, which may look like anything.
+std::vector<std::string> OptionSet::tokens(const std::vector<std::string>& arguments,
+                                           std::vector<std::string>& errors) const {
+    std::vector<std::string> tokens;
+    for (std::size_t i = 0; i < arguments.size(); i++) {
+        const std::string& argument = arguments[i];
+        if (!argument.starts_with("--") || argument.size() == 2) {
+            tokens.push_back(guarded(argument));
+            continue;
+        }
+        std::size_t equals = argument.find('=');
+        std::string name = argument.substr(2, equals - 2);
+        const Option* option = find(name);
+        bool wants = option ? !option->field.is_switch : name == "config";
+        if (equals == argument.npos && wants && i + 1 == arguments.size()) {
+            errors.push_back(flag(name) + " needs a value");
+            continue;
+        }
+        tokens.push_back(flag(name));
+        if (equals != argument.npos)
+            tokens.push_back(guarded(argument.substr(equals + 1)));
+        else if (wants)
+            tokens.push_back(guarded(arguments[++i]));
+    }
+    return tokens;
+}
+
+OptionSet::Parsed OptionSet::parse(const std::vector<std::string>& arguments, const Check& check) {
+    std::vector<std::string> errors;
+    Arguments a = build();
+    std::vector<std::string> list = tokens(arguments, errors);
+    std::reverse(list.begin(), list.end());  // as CLI11 wants them
+    a.app->parse(std::move(list));
+    if (a.help->count()) return Parsed::help;
+
+    if (a.config->count()) read_config(a.config->results().back(), errors);
+    for (std::size_t i = 0; i < options_.size(); i++) {
+        if (!a.options[i]->count()) continue;
+        std::string text = unguarded(a.options[i]->results().back()), source = flag(options_[i].names[0]);
+        if (text.empty() && options_[i].field.is_switch) text = "true";
+        if (text.starts_with("--") && find(text.substr(2)))
+            errors.push_back(source + " needs a value, got the option " + text);
+        else
+            set(options_[i], text, source, errors);
+        options_[i].given = true;
+    }
+    report_extras(a.app->remaining(), errors);
+    for (const OptionConflict& conflict : check ? check() : std::vector<OptionConflict>{}) {
+        auto failed = [&](const std::string& name) { return find(name)->failed; };
+        if (std::none_of(conflict.options.begin(), conflict.options.end(), failed)) errors.push_back(conflict.sentence);
+    }
+    if (!errors.empty()) throw InputError(fmt::format("{}", fmt::join(errors, "\n")));
+    return Parsed::run;
+}
+
+void OptionSet::report_extras(const std::vector<std::string>& extras, std::vector<std::string>& errors) const {
+    bool after_unknown = false;  // its value is no error of its own
+    for (const std::string& extra : extras) {
+        bool option = extra.starts_with("-");
+        std::string bare = extra.substr(std::min(extra.size(), extra.find_first_not_of('-')));
+        if (option)
+            errors.push_back(fmt::format("unknown option {}; did you mean {}?", extra, flag(nearest(bare))));
+        else if (!after_unknown)
+            errors.push_back(fmt::format("unexpected argument '{}'; options start with --", unguarded(extra)));
+        after_unknown = option;
+    }
+}
+
+std::string OptionSet::json() const {
+    std::string all;
+    for (const Option& option : options_)
+        all += fmt::format("{}    \"{}\": {}", all.empty() ? "" : ",\n", option.names[0], option.field.json());
+    return "{\n" + all + "\n}\n";
+}
+
+std::vector<std::string> OptionSet::differences(const std::string& json) const {
+    const auto other = nlohmann::json::parse(json, nullptr, false);
+    if (!other.is_object())
+        throw InputError("[options] expected the JSON object of an earlier run's options, got something else");
+    std::vector<std::string> names;
+    for (const Option& option : options_) {
+        auto there = other.find(option.names[0]);
+        auto was = there == other.end() ? nlohmann::json::parse(option.default_json) : *there;
+        if (was != nlohmann::json::parse(option.field.json())) names.push_back(option.names[0]);
+    }
+    for (const auto& [key, value] : other.items())
+        if (!find(key)) names.push_back(key);
+    return names;
+}
+
+}  // namespace tandem

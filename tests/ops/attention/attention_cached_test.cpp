@@ -1,0 +1,62 @@
+#include "tests/ops/attention/attention_reference.h"
+
+using namespace tandem;
+using namespace tandem::test;
+
+namespace {
+
+// The whole text in steps of the given sizes.
+std::vector<double> in_steps(DType t, const AttentionShape& s, const Arrays& x, const std::vector<int>& steps,
+                             int threads) {
+    TestRank rank(t, threads);
+    const std::int64_t columns = s.heads * s.head_dim, kv_columns = s.kv_heads * s.head_dim;
+    const std::int64_t tokens = std::int64_t(x[0].size()) / columns;
+    Tensor q = tensor_of(rank.ctx, {tokens, columns}, t, x[0]);
+    Tensor k = tensor_of(rank.ctx, {tokens, kv_columns}, t, x[1]),
+           v = tensor_of(rank.ctx, {tokens, kv_columns}, t, x[2]);
+    // What lies behind the filled part must not matter.
+    std::vector<double> garbage(std::size_t((tokens + 3) * kv_columns), NAN);
+    KvCache cache{tensor_of(rank.ctx, {tokens + 3, kv_columns}, t, garbage),
+                  tensor_of(rank.ctx, {tokens + 3, kv_columns}, t, garbage), 0};
+    std::vector<double> y;
+    for (int step : steps) {
+        const int past = cache.past, after = past + step;
+        Tensor rows =
+            attention_cached(rank.ctx, q.slice(past, after), k.slice(past, after), v.slice(past, after), cache, s);
+        std::vector<double> values = values_of(rows);
+        y.insert(y.end(), values.begin(), values.end());
+        cache.past = after;
+    }
+    CHECK(values_of(cache.k.slice(0, tokens)) == x[1]);
+    CHECK(values_of(cache.v.slice(0, tokens)) == x[2]);
+    return y;
+}
+
+}  // namespace
+
+TEST_CASE("cached attention gives the rows of the whole text, bit for bit") {
+    for (AttentionShape s : {AttentionShape{6, 2, 20}, AttentionShape{2, 2, 33}, AttentionShape{10, 1, 64}}) {
+        OpCase c = attention_case({0, 205}, s);
+        Arrays x = random_inputs(c);
+        for (DType t : {DType::f64, DType::f32, DType::bf16}) {
+            INFO("dtype ", std::string(name_of(t)), " head_dim ", s.head_dim);
+            std::vector<double> whole = run_op(c, t, x, {}).y;
+            CHECK(in_steps(t, s, x, {205}, 1) == whole);
+            CHECK(in_steps(t, s, x, {37, 100, 0, 1, 1, 66}, 3) == whole);
+            CHECK(in_steps(t, s, x, std::vector<int>(205, 1), 2) == whole);
+        }
+    }
+}
+
+TEST_CASE("cached attention refuses to write past its cache") {
+    TestRank rank(DType::f32);
+    auto zeros = [&](std::int64_t rows) {
+        return tensor_of(rank.ctx, {rows, 16}, DType::f32, std::vector<double>(std::size_t(rows * 16)));
+    };
+    Tensor two = zeros(2);
+    CHECK_THROWS_WITH(
+        attention_cached(rank.ctx, two, two, two, {zeros(8), zeros(8), 7}, {1, 1, 16}),
+        "[attention_cached] 2 tokens after 7 do not fit into a cache of 8; allocate it for the longest text");
+    CHECK_THROWS_WITH(attention_cached(rank.ctx, two, two, two, {zeros(8), zeros(9), 0}, {1, 1, 16}),
+                      "[attention_cached] expected a cache of v of shape [8, 16], got [9, 16]");
+}

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The launchers, in a checkout whose program and builder are replaced by ones that tell how they were called: the
+# builder runs only when needed, arguments and current directory arrive as they are, also through links.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+checkout="$folder/a checkout"
+mkdir -p "$checkout"/{runtime,ops,models,quant,dist,tools,third_party} "$folder/elsewhere"
+touch "$checkout/CMakeLists.txt" "$checkout/ops/add.cpp"
+cp tandem train "$checkout"
+cat >"$checkout/tools/build.sh" <<'END'
+#!/usr/bin/env bash
+echo "built $*"
+root=$(dirname "$(dirname "${BASH_SOURCE[0]}")")
+mkdir -p "$root/build"
+printf '#!/usr/bin/env bash\nprintf "%%s|" "$PWD" "$@"; exit 3\n' >"$root/build/tandem"
+chmod +x "$root/build/tandem"
+echo "$root" >"$root/build/.built-tandem"
+END
+chmod +x "$checkout/tools/build.sh"
+ln -s "$checkout/train" "$folder/link"
+cd "$folder/elsewhere"
+
+expect() {  # NAME STDOUT STDERR COMMAND…
+    local name=$1 out=$2 err=$3 status=0
+    shift 3
+    "$@" >"$folder/out" 2>"$folder/err" || status=$?
+    if [[ $status != 3 || $(<"$folder/out") != "$out" || $(<"$folder/err") != "$err" ]]; then
+        printf '%s: status %s, stdout "%s", stderr "%s"\n' "$name" "$status" "$(<"$folder/out")" "$(<"$folder/err")"
+        exit 1
+    fi
+}
+
+here="$folder/elsewhere|train|"
+expect "first start builds" "$here--model|my model|" "built build tandem" "$folder/link" --model "my model"
+expect "second start does not" "$here" "" "$folder/link"
+expect "tandem adds no command" "$folder/elsewhere|plan|" "" "$checkout/tandem" plan
+sleep 0.01
+touch "$checkout/ops/add.cpp"
+expect "a changed source builds" "$here" "built build tandem" "$folder/link"
+sleep 0.01
+touch "$checkout/runtime/new.h"
+expect "an added source builds" "$here" "built build tandem" "$folder/link"
+sleep 0.01
+rm "$checkout/runtime/new.h"
+expect "a removed source builds" "$here" "built build tandem" "$folder/link"
+expect "then not again" "$here" "" "$folder/link"
+mv "$checkout" "$folder/moved"
+expect "a moved checkout builds" "$here" "built build tandem" "$folder/moved/train"

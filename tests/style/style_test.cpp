@@ -1,0 +1,138 @@
+// The rules of STYLE that a program can check, over every source file of the checkout.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <map>
+#include <regex>
+#include <set>
+
+#include "tests/style/source.h"
+
+using namespace tandem::style;
+
+namespace {
+
+std::string room_of(const std::string& path) { return path.substr(0, path.find('/')); }
+
+bool is_source(const std::string& path) {
+    static const std::regex other(R"((\.cmake|\.sh|CMakeLists\.txt|^tandem|^train|^tests/run|^\.ci/run)$)");
+    return is_cpp(path) || std::regex_search(path, other);
+}
+
+std::string joined(const std::vector<std::string>& lines) { return fmt::format("{}\n", fmt::join(lines, "\n")); }
+
+void each_line(bool (*selects)(const std::string&), auto visit) {
+    for (const std::string& path : tracked_files_and_others()) {
+        if (!selects(path)) continue;
+        int number = 0;
+        for (const std::string& line : lines_of(path)) visit(path, ++number, line);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("style: a file has at most 400 lines") {
+    for (const std::string& path : tracked_files_and_others()) {
+        if (is_source(path)) CHECK_MESSAGE(lines_of(path).size() <= 400, path);
+    }
+}
+
+TEST_CASE("style: a line has at most 120 columns") {
+    each_line(is_source, [](const std::string& path, int number, const std::string& line) {
+        size_t columns = 0;
+        for (const char c : line) columns += (c & 0xC0) != 0x80;  // of UTF-8, the bytes that start a character
+        CHECK_MESSAGE(columns <= 120, path, ":", number);
+    });
+}
+
+TEST_CASE("style: a function has at most 60 lines") {
+    int seen = 0;
+    for (const std::string& path : tracked_files_and_others()) {
+        if (!is_cpp(path)) continue;
+        for (const Function& function : functions(joined(lines_of(path)))) {
+            CHECK_MESSAGE(function.lines <= 60, path, ":", function.first_line);
+            ++seen;
+        }
+    }
+    CHECK(seen > 20);
+}
+
+TEST_CASE("style: the function finder sees bodies, and only those") {
+    const std::string text =
+        "#define F(x) {\n"
+        "namespace a { struct B : C<int> {\n"
+        "    int m() const { return R\"({{)\"[0] + '{'; }  // {\n"
+        "    B(int x)\n"
+        "        : x_{x}, y_(x) {\n"
+        "    }\n"
+        "    std::map<int, int> table = {{1, 2}, {3, 4}};\n"
+        "};\n"
+        "const Table wide(1, {2,\n"
+        "    3});\n"
+        "template <typename T, class U = V<T>>\n"
+        "auto f(T t) -> decltype(t) {\n"
+        "    if (t) { return [&] { return 1'000; }(); }\n"
+        "}\n"
+        "TEST_CASE(\"x {\") {\n"
+        "}}\n";
+    std::vector<std::pair<int, int>> found;
+    for (const Function& function : functions(text)) found.emplace_back(function.first_line, function.lines);
+    const std::vector<std::pair<int, int>> expected = {{3, 1}, {4, 2}, {5, 2}, {11, 4}, {15, 2}};
+    CHECK(found == expected);
+}
+
+TEST_CASE("style: includes follow the layering of the rooms") {
+    const std::set<std::string> all = {"runtime", "quant", "ops", "models", "dist", "tools"};
+    const std::map<std::string, std::set<std::string>> allowed = {
+        {"runtime", {"runtime"}},
+        {"quant", {"runtime", "quant"}},
+        {"ops", {"runtime", "quant", "ops"}},
+        {"models", {"runtime", "quant", "ops", "models"}},
+        {"dist", {"runtime", "dist"}},
+        {"tools", all},
+        {"tests", {"runtime", "quant", "ops", "models", "dist", "tools", "tests"}},
+    };
+    const std::regex include(R"(^\s*#\s*include\s*"([^"]*)\")");
+    each_line(is_cpp, [&](const std::string& path, int number, const std::string& line) {
+        std::smatch match;
+        if (!std::regex_search(line, match, include)) return;
+        CHECK_MESSAGE(allowed.at(room_of(path)).contains(room_of(match[1])), path, ":", number, ": ", line);
+    });
+}
+
+TEST_CASE("style: CUDA headers stand only in .cu, .cuh and runtime/cuda/") {
+    const std::regex cuda(
+        R"(^\s*#\s*include\s*<(cuda|cublas|curand|cusparse|cudnn|cub/|nccl|nvml|nvrtc|nvToolsExt|mma\.h|)"
+        R"(cooperative_groups))");
+    each_line(is_cpp, [&](const std::string& path, int number, const std::string& line) {
+        if (path.ends_with(".cu") || path.ends_with(".cuh") || path.starts_with("runtime/cuda/")) return;
+        CHECK_MESSAGE(!std::regex_search(line, cuda), path, ":", number, ": ", line);
+    });
+}
+
+TEST_CASE("style: every header starts with #pragma once") {
+    for (const std::string& path : tracked_files_and_others()) {
+        if (!path.ends_with(".h") && !path.ends_with(".cuh")) continue;
+        CHECK_MESSAGE(joined(lines_of(path)).find("#pragma once\n") != std::string::npos, path);
+    }
+}
+
+TEST_CASE("style: the top level holds what the design allows") {
+    const std::set<std::string> allowed = {"CMakeLists.txt", "runtime",   "ops",     "models",
+                                           "quant",          "dist",      "tools",   "tests",
+                                           "third_party",    "README.md", "LICENSE", "CMakePresets.json",
+                                           "train",          "tandem"};
+    for (const std::string& path : tracked_files()) {
+        const std::string top = room_of(path);
+        CHECK_MESSAGE((top[0] == '.' || allowed.contains(top)), path);
+    }
+}
+
+TEST_CASE("style: no file names a path of the machine it was made on") {
+    const std::regex machine_path(R"((^|[^\w./])/(work|tmp/wt)/)");
+    const auto any = [](const std::string&) { return true; };
+    each_line(any, [&](const std::string& path, int number, const std::string& line) {
+        if (line.size() > 4096 || path.starts_with("tests/golden/")) return;  // data, not written by hand
+        CHECK_MESSAGE(!std::regex_search(line, machine_path), path, ":", number);
+    });
+}

@@ -1,0 +1,190 @@
+#include "tools/options/train_options.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdio>
+
+#include "runtime/error.h"
+#include "tools/options/eval_options.h"
+#include "tools/options/generate_options.h"
+#include "tools/options/tokenize_options.h"
+
+using namespace tandem;
+
+namespace {
+
+template <class Options> std::string errors(const std::vector<std::string>& arguments) {
+    Options options;
+    OptionSet set("test", "a test");
+    try {
+        read_options(options, set, arguments);
+    } catch (const InputError& e) {
+        return e.what();
+    }
+    return "";
+}
+
+}  // namespace
+
+TEST_CASE("train without arguments has fsdp_qlora's defaults") {
+    TrainOptions o;
+    OptionSet set("train", "fine-tune");
+    CHECK(read_options(o, set, {}) == OptionSet::Parsed::run);
+    CHECK(set.json() == R"({
+    "model": "demo",
+    "weights": "load",
+    "train_type": "qlora",
+    "precision": "bf16",
+    "quant_type": "nf4",
+    "double_quant": true,
+    "gpus": ["cpu", "cpu"],
+    "threads": null,
+    "context_length": 512,
+    "batch_size": 1,
+    "verbose": false,
+    "dataset": "demo",
+    "dataset_samples": null,
+    "shuffle": true,
+    "packing": false,
+    "truncate": false,
+    "chat_template": null,
+    "lora_rank": 64,
+    "lora_alpha": 16,
+    "lora_dropout": 0.1,
+    "lora_target_modules": ["all"],
+    "use_rslora": false,
+    "init_adapter": null,
+    "seed": 42,
+    "max_steps": -1,
+    "num_epochs": 1,
+    "gradient_accumulation_steps": 1,
+    "optimizer": "adamw",
+    "lr": 1e-05,
+    "wd": 0.1,
+    "lr_scheduler": "constant",
+    "apply_gradient_clipping": false,
+    "grad_norm": 0.3,
+    "sharding_strategy": "full_shard",
+    "use_gradient_checkpointing": true,
+    "world_size": -1,
+    "transport": "auto",
+    "prefetch": 1,
+    "output_dir": "output",
+    "save_model": false,
+    "resume": "auto",
+    "checkpoint_every": 0,
+    "keep": 2,
+    "eval_dataset": null,
+    "eval_every": 0,
+    "sample_prompt": null,
+    "log_to": "tqdm",
+    "trace": false
+}
+)");
+    CHECK(target_modules(o).size() == 7);
+}
+
+TEST_CASE("a command line of fsdp_qlora's is understood") {
+    TrainOptions o;
+    OptionSet set("train", "fine-tune");
+    read_options(o, set,
+                 {"--model_name",
+                  "m",
+                  "--dataset",
+                  "d.jsonl",
+                  "--train_type",
+                  "custom_qlora",
+                  "--batch_size",
+                  "2",
+                  "--world_size",
+                  "2",
+                  "--gradient_accumulation_steps",
+                  "2",
+                  "--precision",
+                  "fp32",
+                  "--lora_target_modules",
+                  "default",
+                  "--use_gradient_checkpointing",
+                  "true",
+                  "--log_to",
+                  "stdout",
+                  "--sharding_strategy",
+                  "shard_grad_op",
+                  "--lr_scheduler",
+                  "cosine",
+                  "--grad_norm",
+                  "1",
+                  "--max_steps",
+                  "-1",
+                  "--apply_gradient_clipping"});
+    CHECK(o.model == "m");
+    CHECK(o.train_type == TrainType::qlora);
+    CHECK(o.precision == Precision::fp32);
+    CHECK(o.sharding_strategy == ShardingStrategy::shard_grad_op);
+    CHECK(o.sharding_strategy < ShardingStrategy::full_shard);
+    CHECK(o.lr_scheduler == LrSchedule::cosine);
+    CHECK(o.log_to == LogTo::stdout_lines);
+    CHECK(o.apply_gradient_clipping);
+    CHECK(target_modules(o) == std::vector<std::string>{"q_proj", "v_proj"});
+    CHECK(set.json().find("\"train_type\": \"qlora\"") != std::string::npos);
+}
+
+TEST_CASE("options of train that contradict each other") {
+    auto e = errors<TrainOptions>;
+    CHECK(e({"--train-type", "full", "--lora-rank", "64", "--use-rslora", "--quant-type", "nf4"}) ==
+          "--quant-type needs --train-type qlora: no other quantizes\n"
+          "--lora-rank needs an adapter; --train-type full has none\n"
+          "--use-rslora needs an adapter; --train-type full has none");
+    CHECK(e({"--world-size", "3"}) == "--world-size expected 2, one for each device of --gpus, got 3");
+    CHECK(e({"--world-size", "1", "--gpus", "cpu"}) == "");
+    CHECK(e({"--gpus", "0,cpu"}) == "--gpus expected cpu for every rank, got '0'");
+    CHECK(e({"--gpus", ""}) == "--gpus names no device; give one for each rank, such as cpu,cpu");
+    CHECK(e({"--max-steps", "0"}) == "--max-steps expected -1 or at least 1, got 0");
+    CHECK(e({"--model", "m"}) == "--dataset is missing; give the file of samples to train this model on");
+    CHECK(e({"--model", "m", "--dataset", "d"}) == "");
+    CHECK(e({"--eval-every", "5"}) == "--eval-every needs --eval-dataset");
+    CHECK(e({"--grad-norm", "1"}) == "");
+    CHECK(e({"--lora-target-modules", "q_proj,lm_head"}) ==
+          "--lora-target-modules expected all, default or some of "
+          "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj, "
+          "got 'lm_head'");
+    CHECK(e({"--lora-dropout", "1", "--lora-alpha", "0", "--context-length", "1", "--batch-size", "0", "--lr", "-1"}) ==
+          "--context-length expected an integer >= 2 and <= 16777216, got '1'\n"
+          "--batch-size expected an integer >= 1 and <= 1048576, got '0'\n"
+          "--lora-alpha expected a number > 0, got '0'\n"
+          "--lora-dropout expected a number >= 0 and < 1, got '1'\n"
+          "--lr expected a number >= 0, got '-1'");
+}
+
+TEST_CASE("options of generate, eval and tokenize") {
+    CHECK(errors<GenerateOptions>({"--chat", "Hi"}) == "");
+    CHECK(errors<GenerateOptions>({"--prompt", ""}) == "");
+    CHECK(errors<GenerateOptions>({}) == "give one of --prompt, --chat and --prompt-ids");
+    CHECK(errors<GenerateOptions>({"--prompt", "a", "--chat", "b"}) == "give one of --prompt, --chat and --prompt-ids");
+    CHECK(errors<GenerateOptions>({"--prompt-ids", "1,-2"}) == "--prompt-ids expected ids >= 0, got -2");
+    CHECK(errors<GenerateOptions>({"--prompt-ids", ""}) == "--prompt-ids names no token");
+    CHECK(errors<GenerateOptions>({"--prompt-ids", "1,2", "--train-type", "qlora", "--quant-type", "fp4", "--gpus",
+                                   "cpu", "--threads", "1", "--precision", "fp32", "--temperature", "0", "--json"}) ==
+          "");
+    CHECK(errors<EvalOptions>({"--model", "m"}) == "--dataset is missing; give the file of samples to evaluate");
+    CHECK(errors<EvalOptions>({"--model", "m", "--dataset", "d", "--adapter", "a", "--json"}) == "");
+    CHECK(errors<TokenizeOptions>({"--text", "x", "--add-special-tokens", "true", "--json"}) == "");
+    CHECK(errors<TokenizeOptions>({"--text", "x", "--lines", "y"}) == "give one of --text, --lines and --dataset");
+    CHECK(errors<TokenizeOptions>({"--text", "x", "--dataset-samples", "2"}) == "--dataset-samples needs --dataset");
+}
+
+TEST_CASE("config.json of a run starts the same run again") {
+    TrainOptions o, again;
+    OptionSet set("train", "fine-tune"), second("train", "fine-tune");
+    read_options(o, set, {"--train-type", "full", "--lr", "1e-3", "--model", "m", "--dataset", "d"});
+    auto file = std::filesystem::temp_directory_path() / "tandem_train_options_test.json";
+    {
+        FILE* f = std::fopen(file.c_str(), "w");
+        std::fputs(set.json().c_str(), f);
+        std::fclose(f);
+    }
+    read_options(again, second, {"--config", file});
+    CHECK(second.json() == set.json());
+    CHECK(second.differences(set.json()).empty());
+    std::filesystem::remove(file);
+}

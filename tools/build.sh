@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# usage: tools/build.sh FOLDER TARGET… [-DOPTION=VALUE…]
+# Installs what is missing, then builds the targets into FOLDER, configured with the options. Everything it says goes
+# to stderr; the whole output of CMake and the compiler to FOLDER/build.log.
+set -euo pipefail
+root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
+cd "$root"
+folder=$1
+shift
+targets=() options=()
+for argument; do
+    if [[ $argument == -D* ]]; then options+=("$argument"); else targets+=("$argument"); fi
+done
+log=$folder/build.log
+stamp=$folder/.built-${targets[0]}
+
+# One build at a time, whoever starts it: two starts on a fresh checkout would install and write the same files.
+exec 9<tools/build.sh
+if ! flock -n 9; then
+    echo "tandem: waiting for another build of this checkout" >&2
+    flock 9
+fi
+third_party/install.sh
+
+# The tools that install.sh put into .deps/ for lack of root run from there.
+if [[ -d .deps ]]; then
+    export PATH=$PATH:$root/.deps/usr/bin
+    if [[ -e .deps/usr/bin/g++ ]]; then
+        export CXX=$root/.deps/usr/bin/g++ CXXFLAGS="--sysroot=$root/.deps"
+    fi
+    for libraries in "$root"/.deps/usr/lib/*-linux-gnu; do
+        export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries LDFLAGS="-Wl,-rpath,$libraries"
+    done
+fi
+# The compiler's cache serves every checkout of this user.
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+[[ -w ${HOME:-/} ]] || export CCACHE_DIR=$root/$folder/.ccache
+
+# A build folder that another checkout, generator or set of packages made is configured anew.
+configured() {
+    [[ -e $folder/build.ninja && ! .deps -nt $folder/CMakeCache.txt ]] &&
+        grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$folder/CMakeCache.txt"
+}
+
+fail() {
+    { sed -n "$1" "$log" | grep . || tail -n 20 "$log"; } | head -n 60 >&2
+    echo "tandem: $2; all of its output is in $root/$log" >&2
+    exit 1
+}
+
+# Shows one line that moves on a terminal, else one at the start.
+progress() {
+    local line announced=false
+    while IFS= read -r line; do
+        printf '%s\n' "$line" >>"$log"
+        if [[ $line =~ ^\[[0-9]+/([0-9]+)\] ]] && ((BASH_REMATCH[1] > 5)); then
+            if [[ -t 2 ]]; then
+                printf '\r\033[Ktandem: building %s' "${BASH_REMATCH[0]}" >&2
+            elif ! $announced; then
+                echo "tandem: building into $folder/, ${BASH_REMATCH[1]} steps" >&2
+            fi
+            announced=true
+        fi
+    done
+    if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
+}
+
+mkdir -p "$folder"
+: >"$log"
+printf '%s\n' "$root" >"$stamp.new"  # its time is from before the build: what changes meanwhile counts as newer
+if ! configured; then
+    echo "tandem: configuring $folder/" >&2
+    cmake --fresh -G Ninja -S . -B "$folder" "${options[@]}" >"$log" 2>&1 || fail '/CMake Error/,$p' "CMake failed"
+fi
+ninja -C "$folder" -j "$(nproc)" "${targets[@]}" 2>&1 | progress || fail '/^FAILED/,$p' "the build failed"
+mv "$stamp.new" "$stamp"

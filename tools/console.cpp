@@ -1,0 +1,144 @@
+#include "tools/console.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace tandem {
+
+namespace {
+
+constexpr int curve_rows = 10, curve_columns = 60;
+
+std::string duration(double seconds) {
+    if (seconds < 100) return fmt::format("{:.1f} s", seconds);
+    if (seconds < 6000) return fmt::format("{:.1f} min", seconds / 60);
+    return fmt::format("{:.1f} h", seconds / 3600);
+}
+
+std::string step_text(const StepMetrics& m, std::int64_t total) {
+    return fmt::format("[T] step {} [{:.1f}%] | time {:.2f} s | norm {:.4f} | loss {:.4f} | tok/s {:.0f}", m.step,
+                       100.0 * double(m.step) / double(total), m.seconds, m.grad_norm, m.loss, double(m.tokens) / m.seconds);
+}
+
+}  // namespace
+
+std::string megabytes(std::size_t bytes) { return fmt::format("{:.1f} MB", double(bytes) / 1e6); }
+
+Console::Console(StepLog log, std::FILE* steps) : terminal_(isatty(STDERR_FILENO)), log_(log), steps_(steps) {}
+
+Console::~Console() { clear_bar(); }
+
+void Console::clear_bar() {
+    if (bar_shown_) fmt::print(stderr, "\r\033[K");
+    bar_shown_ = false;
+}
+
+void Console::line(const std::string& text) {
+    clear_bar();
+    fmt::print(stderr, "{}\n", text);
+}
+
+void Console::block(const std::string& title, const std::vector<std::pair<std::string, std::string>>& rows) {
+    line("[" + title + "]");
+    std::size_t width = 0;
+    for (const auto& [name, value] : rows) width = std::max(width, name.size());
+    for (const auto& [name, value] : rows) line(fmt::format("  {:<{}}  {}", name, width, value));
+}
+
+void Console::step(const StepMetrics& m, std::int64_t total_steps) {
+    losses_.push_back(m.loss);
+    if (first_step_ < 0) first_step_ = m.step;
+    if (log_ == StepLog::lines || !terminal_) {
+        clear_bar();
+        fmt::print(log_ == StepLog::lines ? steps_ : stderr, "{}\n", step_text(m, total_steps));
+        std::fflush(steps_);
+        return;
+    }
+    double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    double left = spent / double(m.step - first_step_ + 1) * double(total_steps - m.step);
+    int width = 24, full = int(double(width) * double(m.step) / double(total_steps));
+    std::string bar;
+    for (int i = 0; i < width; i++) bar += i < full ? "█" : "░";
+    fmt::print(stderr, "\r\033[K{} {}/{} | loss {:.4f} | norm {:.3f} | {:.0f} tok/s | {} left", bar, m.step, total_steps, m.loss,
+               m.grad_norm, double(m.tokens) / m.seconds, duration(left));
+    std::fflush(stderr);
+    bar_shown_ = true;
+}
+
+void Console::evaluation(std::int64_t step, double loss) {
+    line(fmt::format("[V] step {} | loss {:.4f} | perplexity {:.3f}", step, loss, std::exp(loss)));
+}
+
+void Console::sample(const std::string& title, const std::string& text) { line(fmt::format("[S] {}: {}", title, text)); }
+
+namespace {
+
+// Rows: categories; a pair of columns (planned, seen) a rank.
+std::string memory_row(const std::string& name, std::span<const std::string> cells) {
+    std::string row = fmt::format("  {:<12}", name);
+    for (const std::string& c : cells) row += fmt::format("  {:>12}", c);
+    return row;
+}
+
+}  // namespace
+
+void Console::planned_memory(std::span<const MemoryPlan> plans) {
+    line("[Memory] planned, the most alive at once");
+    std::vector<std::string> cells;
+    for (std::size_t r = 0; r < plans.size(); r++) cells.push_back(fmt::format("rank {}", r));
+    line(memory_row("", cells));
+    for (std::size_t c = 0; c < category_count; c++) {
+        cells.clear();
+        std::size_t any = 0;
+        for (const MemoryPlan& p : plans) cells.push_back(megabytes(p.ledger.peak[c])), any += p.ledger.peak[c];
+        if (any) line(memory_row(std::string(name_of(Category(c))), cells));
+    }
+    cells.clear();
+    for (const MemoryPlan& p : plans) cells.push_back(megabytes(p.slab_bytes()));
+    line(memory_row("slab", cells));
+}
+
+void Console::memory(std::span<const MemoryPlan> plans, std::span<const Peaks> seen) {
+    line("[Memory] peak of each rank, planned and seen");
+    std::vector<std::string> cells;
+    for (std::size_t r = 0; r < plans.size(); r++) cells.insert(cells.end(), {fmt::format("{} planned", r), fmt::format("{} seen", r)});
+    line(memory_row("rank", cells));
+    for (std::size_t c = 0; c < category_count; c++) {
+        cells.clear();
+        std::size_t any = 0;
+        for (std::size_t r = 0; r < plans.size(); r++) {
+            any += plans[r].ledger.peak[c];
+            cells.insert(cells.end(), {megabytes(plans[r].ledger.peak[c]), megabytes(seen[r][c])});
+        }
+        if (any) line(memory_row(std::string(name_of(Category(c))), cells));
+    }
+    cells.clear();
+    for (const MemoryPlan& p : plans) cells.insert(cells.end(), {megabytes(p.slab_bytes()), ""});
+    line(memory_row("slab", cells));
+}
+
+void Console::loss_curve() const {
+    if (losses_.size() < 2) return;
+    int columns = std::min<int>(curve_columns, int(losses_.size()));
+    std::vector<double> means;
+    for (int c = 0; c < columns; c++) {
+        std::size_t begin = losses_.size() * std::size_t(c) / std::size_t(columns);
+        std::size_t end = losses_.size() * std::size_t(c + 1) / std::size_t(columns);
+        double sum = 0;
+        for (std::size_t i = begin; i < end; i++) sum += losses_[i];
+        means.push_back(sum / double(end - begin));
+    }
+    double high = *std::max_element(means.begin(), means.end()), low = *std::min_element(means.begin(), means.end());
+    double step = std::max(high - low, 1e-9) / (curve_rows - 1);
+    fmt::print(stderr, "[Loss]\n");
+    for (int row = 0; row < curve_rows; row++) {
+        std::string text;
+        for (double m : means) text += std::lround((high - m) / step) == row ? "*" : " ";
+        fmt::print(stderr, "  {:8.4f} |{}\n", high - step * row, text);
+    }
+    fmt::print(stderr, "           +{:-<{}}> step {}\n", "", columns, first_step_ + std::int64_t(losses_.size()) - 1);
+}
+
+}  // namespace tandem

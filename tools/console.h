@@ -1,0 +1,51 @@
+// What a run says on stderr: start-up blocks, steps, evaluations, samples, the table of memory. A progress bar only on a
+// terminal; colour only there and without NO_COLOR.
+#pragma once
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/memory.h"
+#include "tools/metrics.h"
+
+namespace tandem {
+
+enum class StepLog { bar, lines };  // a bar turns into lines where stderr is no terminal
+
+class Console {
+  public:
+    // Step lines go to `steps` (stdout for --log-to stdout), everything else to stderr.
+    Console(StepLog log, std::FILE* steps);
+    ~Console();
+    Console(const Console&) = delete;
+
+    void line(const std::string& text);
+    // [Title] with a line for each name and value.
+    void block(const std::string& title, const std::vector<std::pair<std::string, std::string>>& rows);
+    void step(const StepMetrics& m, std::int64_t total_steps);
+    void evaluation(std::int64_t step, double loss);
+    void sample(const std::string& title, const std::string& text);
+    using Peaks = std::array<std::size_t, category_count>;
+    void planned_memory(std::span<const MemoryPlan> plans);
+    void memory(std::span<const MemoryPlan> plans, std::span<const Peaks> seen);
+    // The losses so far, as a curve of characters.
+    void loss_curve() const;
+
+  private:
+    void clear_bar();
+    bool terminal_;
+    StepLog log_;
+    std::FILE* steps_;
+    bool bar_shown_ = false;
+    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+    std::int64_t first_step_ = -1;
+    std::vector<double> losses_;
+};
+
+std::string megabytes(std::size_t bytes);  // "12.3 MB"
+
+}  // namespace tandem

@@ -1,0 +1,32 @@
+#include "tools/demo.h"
+
+namespace tandem {
+
+namespace fs = std::filesystem;
+
+fs::path data_file(const std::string& name) {
+    if (name == "demo") return fs::path(TANDEM_DEMO) / "data.jsonl";
+    return name;
+}
+
+void prepare_demo(TrainOptions& o) {
+    o.output_dir = fs::path("output") / "demo";
+    fs::remove_all(o.output_dir);
+    o.context_length = 128;
+    o.batch_size = 4;
+    o.lora_rank = 16;
+    o.lora_alpha = 32;
+    o.lora_dropout = 0.05;
+    o.lr = 5e-3;
+    o.sample_prompt = "What does the noun \"harbour\" mean?";
+    o.trace = true;
+}
+
+std::vector<std::int32_t> encode_prompt(const TextTools& text, const std::string& prompt) {
+    if (!text.chat) return text.tokenizer->encode(prompt, SpecialTokens::add).ids;
+    Rendered r = text.chat->render({{"user", prompt}}, text.special, true);
+    bool has_bos = !text.special.bos.empty() && r.text.starts_with(text.special.bos);
+    return text.tokenizer->encode(r.text, has_bos ? SpecialTokens::none : SpecialTokens::add).ids;
+}
+
+}  // namespace tandem

@@ -1,0 +1,87 @@
+#include "tools/model.h"
+
+#include "models/io/find_model.h"
+#include "models/io/hf_config.h"
+#include "models/llama/rope_table.h"
+#include "models/text/tokenizer_config.h"
+
+namespace tandem {
+
+namespace fs = std::filesystem;
+
+std::unique_ptr<Tokenizer> open_tokenizer(const fs::path& folder) {
+    return std::make_unique<Tokenizer>(Tokenizer::load(folder / "tokenizer.json"));
+}
+
+TextTools text_tools(const fs::path& folder, const Tokenizer& tokenizer, const std::optional<std::string>& chat_template) {
+    TokenizerConfig config = read_tokenizer_config(folder);
+    TextTools tools{&tokenizer, config.special, {}, {}};
+    if (chat_template) {
+        tools.chat = ChatTemplate::named(*chat_template);
+    } else if (!config.chat_template) {
+        tools.no_chat = fmt::format("{} has no chat template; name one with --chat-template", folder.string());
+    } else {
+        try {
+            tools.chat = ChatTemplate::recognise(*config.chat_template);
+        } catch (const InputError& e) {
+            tools.no_chat = e.what();  // matters only if the data holds conversations
+        }
+    }
+    return tools;
+}
+
+Model open_model(const ModelOptions& options, const std::optional<std::string>& chat_template) {
+    Model m;
+    m.name = options.model;
+    const ModelAlias* alias = find_alias(options.model);
+    if (alias && options.weights == Weights::random) {
+        m.config = alias->shape;
+        return m;
+    }
+    ModelFiles files = find_model(options.model);
+    m.folder = files.folder;
+    m.config = read_hf_config(files.folder);
+    if (options.weights == Weights::load) m.weights = CheckpointFiles::open(files.weights);
+    if (fs::exists(files.folder / "tokenizer.json")) {
+        m.tokenizer = open_tokenizer(files.folder);
+        m.text = text_tools(files.folder, *m.tokenizer, chat_template);
+    }
+    return m;
+}
+
+std::vector<int> Model::eos_ids() const {
+    if (!config.eos_ids.empty() || !tokenizer) return config.eos_ids;
+    std::optional<std::int32_t> eos = tokenizer->id_of(text.special.eos);
+    return eos ? std::vector<int>{*eos} : std::vector<int>{};
+}
+
+DType compute_type(Precision precision) { return precision == Precision::bf16 ? DType::bf16 : DType::f32; }
+
+std::optional<QuantSpec> base_quant(const Model& model, const ModelOptions& options) {
+    if (model.config.prequantized && model.weights) return model.config.prequantized;
+    if (options.train_type != TrainType::qlora) return std::nullopt;
+    QuantSpec spec;
+    spec.format = options.quant_type == QuantType::nf4 ? WeightFormat::nf4 : WeightFormat::fp4;
+    spec.nested = options.double_quant;
+    return spec;
+}
+
+LoraSpec lora_spec(const AdapterConfig& c) {
+    if (c.dora) throw InputError("the adapter uses DoRA, which this version does not run; give a LoRA adapter");
+    std::vector<std::string> targets;
+    for (const std::string& t : c.targets) targets.push_back(t.substr(t.rfind('.') + 1));
+    return {c.rank, c.alpha, c.dropout, c.rslora, targets};
+}
+
+Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions, Recompute recompute) {
+    std::int64_t half = config.head_dim / 2;
+    RopeTable table{ctx.empty({positions, half}, DType::f32, "rope.cos", Category::workspace),
+                    ctx.empty({positions, half}, DType::f32, "rope.sin", Category::workspace)};
+    std::vector<float> cos(std::size_t(positions * half)), sin(cos.size());
+    rope_table(rope_frequencies(config.rope, config.head_dim, config.max_positions, positions), positions, cos.data(), sin.data());
+    ctx.upload(table.cos, std::as_bytes(std::span(cos)));
+    ctx.upload(table.sin, std::as_bytes(std::span(sin)));
+    return {config, params, table, recompute};
+}
+
+}  // namespace tandem

@@ -1,0 +1,45 @@
+// The model that a command line names: its shape, weights and text tools, checked before anything runs.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "models/io/checkpoint_files.h"
+#include "models/io/peft.h"
+#include "models/llama/graph.h"
+#include "models/text/dataset/dataset.h"
+#include "tools/options/model_options.h"
+
+namespace tandem {
+
+struct Model {
+    std::string name;                        // as given
+    LlamaConfig config;
+    std::filesystem::path folder;            // empty: an alias whose files are not needed (--weights random)
+    std::optional<CheckpointFiles> weights;  // none: random
+    std::unique_ptr<Tokenizer> tokenizer;    // null: the folder has none
+    TextTools text;                          // of use only with a tokenizer
+
+    const TextTools* text_tools() const { return tokenizer ? &text : nullptr; }
+    std::vector<int> eos_ids() const;  // of config.json and generation_config.json, else the tokenizer's EOS
+};
+
+// An InputError says where it looked, or which file is wrong.
+Model open_model(const ModelOptions& options, const std::optional<std::string>& chat_template);
+
+// Only what tokenizer.json needs: the folder may hold nothing else.
+std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& folder);
+TextTools text_tools(const std::filesystem::path& folder, const Tokenizer& tokenizer,
+                     const std::optional<std::string>& chat_template);
+
+DType compute_type(Precision precision);
+
+// How the base weights are held: 4-bit as the checkpoint is or as asked for, else dense.
+std::optional<QuantSpec> base_quant(const Model& model, const ModelOptions& options);
+
+LoraSpec lora_spec(const AdapterConfig& config);
+
+// On a rank: the tables of positions up to `positions` are made and filled here.
+Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions, Recompute recompute);
+
+}  // namespace tandem

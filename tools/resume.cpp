@@ -1,0 +1,78 @@
+#include "tools/resume.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace tandem {
+
+namespace fs = std::filesystem;
+using json = nlohmann::json;
+
+namespace {
+
+// These change no bits of what is computed.
+constexpr const char* harmless[] = {"threads", "prefetch", "trace", "keep", "checkpoint_every", "eval_dataset", "eval_every",
+                                    "sample_prompt", "log_to", "verbose", "transport", "resume", "output_dir", "save_model",
+                                    "sharding_strategy", "use_gradient_checkpointing"};
+
+// max_steps and num_epochs may grow; -1 is without end.
+bool grew(const std::string& option, const json& before, const json& now) {
+    if (option != "max_steps" && option != "num_epochs") return false;
+    auto value = [&](const json& j) {
+        std::int64_t v = j.value(option, std::int64_t(-1));
+        return v < 0 ? std::numeric_limits<std::int64_t>::max() : v;
+    };
+    return value(now) >= value(before);
+}
+
+void check_options(const TrainRun& run, const OptionSet& set, const Checkpoint& checkpoint) {
+    const Manifest& m = checkpoint.manifest;
+    json before = json::parse(m.options), now = json::parse(run.options_json);
+    std::vector<std::string> differ;
+    for (const std::string& option : set.differences(m.options)) {
+        bool allowed = std::find(std::begin(harmless), std::end(harmless), option) != std::end(harmless);
+        if (!allowed && !grew(option, before, now)) differ.push_back(OptionSet::flag(option));
+    }
+    if (m.world_size != run.world_size()) differ.push_back(fmt::format("--gpus ({} ranks then)", m.world_size));
+    if (!differ.empty())
+        throw InputError(fmt::format("{} was made with another {}; use --resume never or another --output-dir",
+                                     checkpoint.folder.string(), fmt::join(differ, ", ")));
+}
+
+// Old checkpoints would be taken for this run's; they are set aside, not removed.
+void set_aside(const fs::path& root) {
+    if (!fs::exists(root)) return;
+    for (int i = 1;; i++) {
+        fs::path aside = root;
+        aside += fmt::format(".before-{}", i);
+        if (fs::exists(aside)) continue;
+        fs::rename(root, aside);
+        return;
+    }
+}
+
+bool result_exists(const TrainRun& run) {
+    if (run.trains_adapter()) return fs::exists(run.options.output_dir / "adapter" / "adapter_config.json");
+    return !run.options.save_model || fs::exists(run.options.output_dir / "model" / "config.json");
+}
+
+}  // namespace
+
+Resumption find_resumption(TrainRun& run, const OptionSet& set) {
+    const std::string& wish = run.options.resume;
+    fs::path root = run.options.output_dir / "checkpoints";
+    if (wish == "never") {
+        set_aside(root);
+        return Resumption::fresh;
+    }
+    if (wish == "auto")
+        run.resume = newest_checkpoint(root, [](const std::string& why) { fmt::print(stderr, "skipping a checkpoint: {}\n", why); });
+    else
+        run.resume = open_checkpoint(wish);
+    if (!run.resume) return Resumption::fresh;
+    check_options(run, set, *run.resume);
+    bool done = run.resume->manifest.step >= run.total_steps;
+    return done && result_exists(run) ? Resumption::finished : Resumption::resumed;
+}
+
+}  // namespace tandem

@@ -1,0 +1,66 @@
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "models/io/files.h"
+#include "models/io/find_model.h"
+#include "models/text/dataset/preview.h"
+#include "tools/commands.h"
+#include "tools/demo.h"
+#include "tools/model.h"
+#include "tools/options/tokenize_options.h"
+
+namespace tandem {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// A folder that holds a tokenizer.json is enough.
+fs::path tokenizer_folder(const std::string& model) {
+    return fs::exists(fs::path(model) / "tokenizer.json") ? fs::path(model) : find_model(model).folder;
+}
+
+void print_ids(const std::vector<std::int32_t>& ids, bool as_json) {
+    if (as_json) fmt::print("{}\n", nlohmann::json{{"ids", ids}}.dump());
+    else fmt::print("{}\n", fmt::join(ids, " "));
+}
+
+void print_lines(const Tokenizer& tokenizer, const fs::path& file, SpecialTokens special) {
+    std::string text = read_file(file);
+    for (std::size_t begin = 0; begin < text.size();) {
+        std::size_t end = std::min(text.find('\n', begin), text.size());
+        fmt::print("{}\n", nlohmann::json(tokenizer.encode(std::string_view(text).substr(begin, end - begin), special).ids).dump());
+        begin = end + 1;
+    }
+}
+
+void print_samples(const TokenizeOptions& o, const TextTools& text) {
+    constexpr std::int64_t no_limit = std::int64_t(1) << 40;
+    Dataset data = read_dataset(data_file(*o.dataset), &text, {no_limit, text.tokenizer->size(), false, o.dataset_samples});
+    for (std::int64_t i = 0; i < data.size(); i++) {
+        SampleView s = data[i];
+        if (o.json)
+            fmt::print("{}\n", nlohmann::json{{"ids", std::vector(s.ids.begin(), s.ids.end())},
+                                              {"labels", std::vector(s.labels.begin(), s.labels.end())}}.dump());
+        else
+            fmt::print("{}\n", preview(s, text.tokenizer, colour_of(STDOUT_FILENO)));
+    }
+}
+
+}  // namespace
+
+int tokenize(const std::vector<std::string>& arguments) {
+    TokenizeOptions o;
+    OptionSet set("tokenize", "Ids of text, of lines, or of a data set's samples.");
+    if (read_options(o, set, arguments) == OptionSet::Parsed::help) return print_help(set);
+    fs::path folder = tokenizer_folder(o.model);
+    std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(folder);
+    SpecialTokens special = o.add_special_tokens ? SpecialTokens::add : SpecialTokens::none;
+    if (o.text) print_ids(tokenizer->encode(*o.text, special).ids, o.json);
+    if (o.lines) print_lines(*tokenizer, *o.lines, special);
+    if (o.dataset) print_samples(o, text_tools(folder, *tokenizer, o.chat_template));
+    return 0;
+}
+
+}  // namespace tandem

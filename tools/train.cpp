@@ -1,0 +1,169 @@
+#include "tools/commands.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "models/io/files.h"
+#include "models/text/dataset/preview.h"
+#include "tools/demo.h"
+#include "tools/inference.h"
+#include "tools/overlap.h"
+#include "tools/resume.h"
+#include "tools/signals.h"
+#include "tools/train_run.h"
+
+namespace tandem {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string plural(std::int64_t n, const char* what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
+
+Dataset open_data(const std::string& name, const TrainRun& run, bool limited) {
+    DatasetOptions o{run.options.context_length, run.model.config.vocab, run.options.truncate,
+                     limited ? run.options.dataset_samples : std::nullopt};
+    return read_dataset(data_file(name), run.model.text_tools(), o);
+}
+
+// The options of LoRA: an initial adapter's own are the defaults, and nothing may contradict them.
+AdapterConfig adapter_config(TrainRun& run, const OptionSet& set) {
+    TrainOptions& o = run.options;
+    AdapterConfig c{int(o.lora_rank), o.lora_alpha, o.lora_dropout, o.use_rslora, false, target_modules(o), o.model};
+    if (!run.init_adapter) return c;
+    AdapterConfig init = run.init_adapter->config();
+    LoraSpec spec = lora_spec(init);
+    std::vector<std::string> contradictions;
+    auto agree = [&](const char* name, auto& mine, const auto& theirs) {
+        if (set.given(name) && mine != theirs) contradictions.push_back(OptionSet::flag(name));
+        mine = theirs;
+    };
+    agree("lora_rank", o.lora_rank, std::int64_t(init.rank));
+    agree("lora_alpha", o.lora_alpha, init.alpha);
+    agree("use_rslora", o.use_rslora, init.rslora);
+    if (set.given("lora_target_modules")) {
+        std::vector<std::string> mine = target_modules(o), theirs = spec.targets;
+        std::sort(mine.begin(), mine.end());
+        std::sort(theirs.begin(), theirs.end());
+        if (mine != theirs) contradictions.push_back("--lora-target-modules");
+    }
+    o.lora_target_modules = spec.targets;
+    if (!contradictions.empty())
+        throw InputError(fmt::format("{} {} the adapter in {}; leave it out or start without --init-adapter",
+                                     fmt::join(contradictions, ", "), contradictions.size() == 1 ? "contradicts" : "contradict",
+                                     o.init_adapter->string()));
+    init.dropout = o.lora_dropout;
+    init.base_model = o.model;
+    return init;
+}
+
+Params make_run_params(const TrainRun& run) {
+    ParamSetup setup;
+    setup.compute = compute_type(run.options.precision);
+    setup.quant = base_quant(run.model, run.options);
+    setup.train_base = !run.trains_adapter();
+    if (setup.train_base && setup.quant)
+        throw InputError(fmt::format("{} is quantized; --train-type full needs a dense checkpoint", run.model.name));
+    if (run.trains_adapter()) setup.lora = lora_spec(run.adapter);
+    return make_params(run.model.config, setup);
+}
+
+void check_context(const TrainRun& run) {
+    const LlamaConfig& c = run.model.config;
+    if (c.sliding_window && run.options.context_length > *c.sliding_window)
+        throw InputError(fmt::format("{} attends over {} tokens only; use --context-length {} or less", run.model.name,
+                                     *c.sliding_window, *c.sliding_window));
+}
+
+std::vector<std::int32_t> prompt_ids(const TrainRun& run) {
+    if (!run.options.sample_prompt) return {};
+    const TextTools* text = run.model.text_tools();
+    if (!text) throw InputError(fmt::format("--sample-prompt needs a tokenizer, and {} has none", run.model.name));
+    return encode_prompt(*text, *run.options.sample_prompt);
+}
+
+// Everything that can be wrong with the input is found here, before anything runs.
+void open_run(TrainRun& run, const OptionSet& set) {
+    TrainOptions& o = run.options;
+    run.model = open_model(o, o.chat_template);
+    check_context(run);
+    if (o.init_adapter) run.init_adapter = Adapter::open(*o.init_adapter);
+    if (run.trains_adapter()) run.adapter = adapter_config(run, set);
+    run.params = make_run_params(run);
+    if (run.model.weights) check_weights(run.params, *run.model.weights);
+    if (run.init_adapter) check_adapter(run.params, *run.init_adapter);
+    run.data = open_data(o.dataset, run, true);
+    if (o.eval_dataset) run.eval_data = open_data(*o.eval_dataset, run, false);
+    run.sample_prompt = prompt_ids(run);
+    run.total_steps = DataFeed(run.data, run.feed()).steps().total_steps(o.num_epochs, o.max_steps);
+    run.stores.resize(std::size_t(run.world_size()));
+    run.options_json = set.json();
+}
+
+void report(Console& console, const TrainRun& run, int threads) {
+    const TrainOptions& o = run.options;
+    console.block("Options", {{"model", run.model.name}, {"train type", nlohmann::json::parse(run.options_json)["train_type"]},
+                              {"precision", o.precision == Precision::bf16 ? "bf16" : "fp32"},
+                              {"output", o.output_dir.string()}});
+    console.block("System", {{"ranks", fmt::format("{}", fmt::join(o.gpus, ","))}, {"threads", std::to_string(threads)}});
+    DataFeed feed(run.data, run.feed());
+    DataFeed::Options f = run.feed();
+    console.block("Dataset", {{"samples", fmt::format("{}, {} supervised tokens, longest {} tokens", run.data.size(),
+                                                      feed.supervised(), run.data.largest().length)},
+                              {"batch", fmt::format("{} = {} x batch {} x accumulation {}", f.shape.samples(), plural(f.shape.world, "rank"),
+                                                    f.shape.batch, f.shape.accumulation)},
+                              {"steps", fmt::format("{} in {}", run.total_steps, plural(o.num_epochs, "epoch"))}});
+    std::int64_t trainable = run.params.trainable_elements(), all = run.params.elements();
+    console.block("Model", {{"weights", fmt::format("{:.2f} M", double(all - (run.trains_adapter() ? trainable : 0)) / 1e6)},
+                            {"trained", fmt::format("{:.2f} M ({:.3f} %)", double(trainable) / 1e6, 100.0 * double(trainable) / double(all))}});
+    console.planned_memory(run.memory);
+    console.line("[Sample] " + preview(run.data[0], run.model.tokenizer.get(), colour_of(2)));
+}
+
+LaunchOptions launch_options(const TrainRun& run, Trace& trace, int threads) {
+    LaunchOptions l;
+    l.world_size = run.world_size();
+    l.threads = threads;
+    l.compute = compute_type(run.options.precision);
+    l.trace = &trace;
+    return l;
+}
+
+}  // namespace
+
+int train(const std::vector<std::string>& arguments) {
+    TrainRun run;
+    OptionSet set("train", "Fine-tune a model.");
+    if (read_options(run.options, set, arguments) == OptionSet::Parsed::help) return print_help(set);
+    bool demo = arguments.empty();
+    if (demo) prepare_demo(run.options);
+    open_run(run, set);
+    Resumption resumption = find_resumption(run, set);
+    if (resumption == Resumption::finished) {
+        fmt::print(stderr, "{}: this run is finished; give more --max-steps or --num-epochs, or another --output-dir\n",
+                   run.options.output_dir.string());
+        return 0;
+    }
+    watch_signals();
+    Console console(run.options.log_to == LogTo::tqdm ? StepLog::bar : StepLog::lines, stdout);
+    Trace trace(run.options.trace);
+    int threads = thread_count(run.options);
+    LaunchOptions l = launch_options(run, trace, threads);
+    plan_memory(run, l);
+    report(console, run, threads);
+    fs::create_directories(run.options.output_dir);
+    write_file(run.options.output_dir / "config.json", run.options_json + "\n");
+    l.plans = run.memory;
+    l.recompute_plan = &run.recompute;
+    launch(l, [&](Rank& rank) {
+        TrainRank(run, rank, rank.context().rank() == 0 ? &console : nullptr).train();
+    });
+    if (trace.on()) {
+        trace.write(run.options.output_dir / "trace.json");
+        console.line(overlap_report(trace));
+    }
+    console.loss_curve();
+    return 0;
+}
+
+}  // namespace tandem

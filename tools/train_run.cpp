@@ -1,0 +1,225 @@
+#include "tools/train_run.h"
+
+#include <chrono>
+
+#include "ops/gemm/gemm.h"
+#include "tools/save_model.h"
+#include "tools/signals.h"
+
+namespace tandem {
+
+namespace {
+
+// After this many steps in a row without a usable update the run is broken.
+constexpr std::int64_t most_bad_steps = 5;
+
+StoreOptions store_options(const TrainRun& run) {
+    StoreOptions o;
+    switch (run.options.sharding_strategy) {
+        case ShardingStrategy::ddp: o.strategy = Strategy::ddp; break;
+        case ShardingStrategy::shard_grad_op: o.strategy = Strategy::shard_grad_op; break;
+        case ShardingStrategy::full_shard: o.strategy = Strategy::full_shard; break;
+    }
+    o.prefetch = int(run.options.prefetch);
+    o.schedules = {training_schedule(run.params), forward_schedule(run.params)};
+    return o;
+}
+
+TrainSettings train_settings(const TrainOptions& o) {
+    TrainSettings s;
+    s.optimizer = o.optimizer == Optimizer::adamw ? OptimizerKind::adamw : OptimizerKind::sgd;
+    s.weight_decay = o.wd;
+    if (o.apply_gradient_clipping) s.clip = o.grad_norm;
+    s.seed = std::uint64_t(o.seed);
+    return s;
+}
+
+LrSchedule lr_schedule(LrScheduler s) {
+    if (s == LrScheduler::linear) return LrSchedule::linear;
+    return s == LrScheduler::cosine ? LrSchedule::cosine : LrSchedule::constant;
+}
+
+DataFeed eval_feed(const TrainRun& run) {
+    DataFeed::Options o = run.feed();
+    o.shape.accumulation = 1;
+    o.packing = Packing::no;
+    return {*run.eval_data, o};
+}
+
+std::int64_t positions(const TrainRun& run) { return run.options.context_length; }
+
+}  // namespace
+
+DataFeed::Options TrainRun::feed() const {
+    return {{world_size(), options.batch_size, options.gradient_accumulation_steps},
+            options.packing ? Packing::yes : Packing::no,
+            options.context_length,
+            std::uint64_t(options.seed),
+            options.shuffle ? Shuffle::yes : Shuffle::no};
+}
+
+TrainRank::TrainRank(TrainRun& run, Rank& rank, Console* console)
+    : run_(run), rank_(rank), console_(console), ctx_(rank.context()),
+      store_(rank.make_store(run.params.units, store_options(run))),
+      llama_(make_llama(ctx_, run.model.config, run.params, positions(run),
+                        run.options.use_gradient_checkpointing ? Recompute::block : Recompute::none)),
+      trainer_(ctx_, store_, rank.collective(), llama_, train_settings(run.options)) {
+    if (!run.sample_prompt.empty()) generator_.emplace(ctx_, llama_, store_, positions(run));
+}
+
+void TrainRank::plan() {
+    StepInput input;
+    input.micro = {DataFeed(run_.data, run_.feed()).largest()};
+    input.supervised = 1;
+    trainer_.step(input, 0);
+    if (run_.eval_data) trainer_.evaluate({eval_feed(run_).largest()});
+    if (generator_) generator_->plan();
+}
+
+void plan_memory(TrainRun& run, const LaunchOptions& launch) {
+    LaunchOptions options = launch;
+    options.recompute_plan = &run.recompute;
+    for (int r = 0; r < run.world_size(); r++) {
+        PlanRank planned(options, r);
+        TrainRank rank(run, planned.rank(), nullptr);
+        rank.plan();
+        run.memory.push_back(planned.plan());
+    }
+}
+
+void TrainRank::load() {
+    int r = ctx_.rank();
+    run_.stores[std::size_t(r)] = &store_;
+    rank_.collective().barrier();
+    WeightSource source{run_.model.weights ? &*run_.model.weights : nullptr,
+                        run_.init_adapter ? &*run_.init_adapter : nullptr, std::uint64_t(run_.options.seed)};
+    std::uint64_t part = load_weights(run_.params, source, run_.stores, r, ctx_.world_size(), *ctx_.cpu().pool);
+    std::vector<std::uint64_t> parts(std::size_t(ctx_.world_size()));
+    rank_.collective().all_gather(std::as_bytes(std::span(&part, 1)), std::as_writable_bytes(std::span(parts)));
+    for (std::uint64_t p : parts) base_hash_ += p;
+    store_.updated(ctx_.compute());
+}
+
+void TrainRank::restore() {
+    if (!run_.resume) return;
+    const Manifest& m = run_.resume->manifest;
+    if (m.base_hash != base_hash_)
+        throw InputError(fmt::format("{} was made from other base weights than {} holds; use --resume never or another --output-dir",
+                                     run_.resume->folder.string(), run_.model.name));
+    restore_checkpoint(*run_.resume, ctx_, trainer_);
+    last_checkpoint_ = m.step;
+    if (first()) console_->line(fmt::format("resumed at step {} from {}", m.step, run_.resume->folder.string()));
+}
+
+void TrainRank::train() {
+    load();
+    restore();
+    if (first()) metrics_.emplace(run_.options.output_dir / "metrics.jsonl", run_.start_step());
+    DataFeed feed(run_.data, run_.feed());
+    if (run_.start_step() == 0) sample("before training");
+    std::int64_t done = run_.start_step();
+    for (bool stopping = false; done < run_.total_steps && !stopping;) {
+        step(done++, feed);
+        std::vector<double> stop{stop_requested() ? 1.0 : 0.0};  // ranks must agree
+        rank_.collective().sum(stop);
+        stopping = stop[0] > 0;
+        after_step(done, stopping);
+        if (stopping && first()) console_->line(fmt::format("stopped by a signal; step {} is saved, the same command goes on from it", done));
+    }
+    if (done == run_.total_steps) {
+        if (run_.eval_data && last_evaluation_ != done) evaluate(done);
+        sample("after training");
+    }
+    save();
+    report_memory();
+}
+
+void TrainRank::step(std::int64_t done, DataFeed& feed) {
+    auto begin = std::chrono::steady_clock::now();
+    double lr = learning_rate(lr_schedule(run_.options.lr_scheduler), run_.options.lr, done, run_.total_steps);
+    StepInput input = feed.step(done, ctx_.rank());
+    StepResult result = trainer_.step(input, lr);
+    check_update(result);
+    if (!first()) return;
+    StepMetrics m{done + 1, feed.epoch(done + 1), result.loss, result.grad_norm, lr, feed.tokens(done), input.supervised,
+                  std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};
+    metrics_->add(m);
+    console_->step(m, run_.total_steps);
+}
+
+void TrainRank::check_update(const StepResult& result) {
+    bad_in_a_row_ = result.bad.empty() ? 0 : bad_in_a_row_ + 1;
+    if (result.bad.empty()) return;
+    std::string what = fmt::format("step {}: {} is not finite", trainer_.steps(), result.bad);
+    if (first()) console_->line(what + "; the step is skipped on every rank");
+    if (bad_in_a_row_ == most_bad_steps)
+        throw Error(fmt::format("{}, as in the {} steps before; lower --lr or look at the data; the last checkpoint is sound",
+                                what, most_bad_steps - 1));
+}
+
+void TrainRank::after_step(std::int64_t done, bool stopping) {
+    const TrainOptions& o = run_.options;
+    bool last = done == run_.total_steps;
+    std::int64_t per_epoch = DataFeed(run_.data, run_.feed()).steps().steps_per_epoch();
+    bool evaluates = o.eval_every > 0 ? done % o.eval_every == 0 : done % per_epoch == 0;
+    if (run_.eval_data && evaluates) evaluate(done);
+    bool due = o.checkpoint_every > 0 && done % o.checkpoint_every == 0;
+    if ((due || last || stopping) && bad_in_a_row_ == 0) checkpoint(done);
+}
+
+void TrainRank::evaluate(std::int64_t done) {
+    DataFeed feed = eval_feed(run_);
+    std::vector<double> loss{trainer_.evaluate(feed.once(ctx_.rank()))};
+    rank_.collective().sum(loss);
+    last_evaluation_ = done;
+    if (!first()) return;
+    double mean = loss[0] / double(feed.supervised());
+    metrics_->add_evaluation(done, mean);
+    console_->evaluation(done, mean);
+}
+
+void TrainRank::sample(const std::string& title) {
+    if (!generator_) return;
+    GenerateSettings settings;
+    settings.max_new_tokens = 64;
+    settings.eos_ids = run_.model.eos_ids();
+    std::vector<std::int32_t> answer = generator_->run(run_.sample_prompt, settings);
+    if (!first()) return;
+    if (run_.model.tokenizer)
+        console_->sample(title, run_.model.tokenizer->decode(answer, DecodeSpecial::skip));
+    else
+        console_->sample(title, fmt::format("{}", fmt::join(answer, " ")));
+}
+
+void TrainRank::checkpoint(std::int64_t done) {
+    Manifest m;
+    m.step = done;
+    m.updates = trainer_.updates();
+    m.world_size = ctx_.world_size();
+    m.base_hash = base_hash_;
+    m.kernels = gemm_kernel_name(ctx_.compute_type());
+    m.options = run_.options_json;
+    save_checkpoint(run_.options.output_dir / "checkpoints", m, run_.options.keep, ctx_, rank_.collective(), trainer_);
+    last_checkpoint_ = done;
+}
+
+void TrainRank::save() {
+    if (run_.trains_adapter()) {
+        std::filesystem::path folder = run_.options.output_dir / "adapter";
+        save_adapter(folder, run_.adapter, run_.params, ctx_, rank_.collective(), trainer_);
+        if (first()) console_->line(fmt::format("adapter saved to {}", folder.string()));
+    } else if (run_.options.save_model) {
+        std::filesystem::path folder = run_.options.output_dir / "model";
+        save_model(folder, run_.model, run_.params, ctx_, rank_.collective(), trainer_);
+        if (first()) console_->line(fmt::format("model saved to {}", folder.string()));
+    }
+}
+
+void TrainRank::report_memory() {
+    std::array<std::size_t, category_count> mine = ctx_.memory().ledger().peak;
+    std::vector<std::array<std::size_t, category_count>> all(std::size_t(ctx_.world_size()));
+    rank_.collective().all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
+    if (first()) console_->memory(run_.memory, all);
+}
+
+}  // namespace tandem

@@ -1,0 +1,75 @@
+// A training run: what all ranks share, and what each does.
+#pragma once
+#include "dist/launch.h"
+#include "models/train/checkpoint.h"
+#include "models/train/load_weights.h"
+#include "models/train/schedule.h"
+#include "models/llama/generate.h"
+#include "tools/console.h"
+#include "tools/data_feed.h"
+#include "tools/metrics.h"
+#include "tools/model.h"
+#include "tools/options/train_options.h"
+
+namespace tandem {
+
+struct TrainRun {
+    TrainOptions options;
+    std::string options_json;  // as resolved
+    Model model;
+    AdapterConfig adapter;     // of what is trained; not with train_type full
+    std::optional<Adapter> init_adapter;
+    Params params;
+    Dataset data;
+    std::optional<Dataset> eval_data;
+    std::optional<Checkpoint> resume;
+    std::int64_t total_steps = 0;
+    std::vector<std::int32_t> sample_prompt;  // ids; empty: none
+
+    std::vector<MemoryPlan> memory;  // by rank
+    RecomputePlan recompute;
+    std::vector<LayerStore*> stores; // by rank; set by each rank, read after a barrier
+
+    int world_size() const { return int(options.gpus.size()); }
+    bool trains_adapter() const { return options.train_type != TrainType::full; }
+    std::int64_t start_step() const { return resume ? resume->manifest.step : 0; }
+    DataFeed::Options feed() const;
+};
+
+// Runs one step of everything on the plan device and packs each rank's memory.
+void plan_memory(TrainRun& run, const LaunchOptions& launch);
+
+// What rank `rank` does, from loading to the saved adapter. `console`: rank 0's only.
+class TrainRank {
+  public:
+    TrainRank(TrainRun& run, Rank& rank, Console* console);
+    void plan();
+    void train();
+
+  private:
+    void load();
+    void restore();
+    void step(std::int64_t done, DataFeed& feed);
+    void check_update(const StepResult& result);
+    void after_step(std::int64_t done, bool stopping);
+    void evaluate(std::int64_t done);
+    void sample(const std::string& title);
+    void checkpoint(std::int64_t done);
+    void save();
+    void report_memory();
+    bool first() const { return console_ != nullptr; }
+
+    TrainRun& run_;
+    Rank& rank_;
+    Console* console_;
+    Context& ctx_;
+    LayerStore& store_;
+    Llama llama_;
+    Trainer trainer_;
+    std::optional<Generator> generator_;
+    std::optional<Metrics> metrics_;
+    std::uint64_t base_hash_ = 0;
+    std::int64_t bad_in_a_row_ = 0, last_checkpoint_ = -1, last_evaluation_ = -1;
+};
+
+}  // namespace tandem
