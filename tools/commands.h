@@ -1,5 +1,7 @@
 // The program's commands. Each takes the arguments after its name and returns the exit code; a failure is an exception.
 #pragma once
+#include <fmt/format.h>
+
 #include <string>
 #include <vector>
 

@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <string>
+
+#include "runtime/error.h"
 
 namespace tandem {
 

@@ -27,16 +27,11 @@ StoreOptions store_options(const TrainRun& run) {
 
 TrainSettings train_settings(const TrainOptions& o) {
     TrainSettings s;
-    s.optimizer = o.optimizer == Optimizer::adamw ? OptimizerKind::adamw : OptimizerKind::sgd;
+    s.optimizer = o.optimizer;
     s.weight_decay = o.wd;
     if (o.apply_gradient_clipping) s.clip = o.grad_norm;
     s.seed = std::uint64_t(o.seed);
     return s;
-}
-
-LrSchedule lr_schedule(LrScheduler s) {
-    if (s == LrScheduler::linear) return LrSchedule::linear;
-    return s == LrScheduler::cosine ? LrSchedule::cosine : LrSchedule::constant;
 }
 
 DataFeed eval_feed(const TrainRun& run) {
@@ -136,7 +131,7 @@ void TrainRank::train() {
 
 void TrainRank::step(std::int64_t done, DataFeed& feed) {
     auto begin = std::chrono::steady_clock::now();
-    double lr = learning_rate(lr_schedule(run_.options.lr_scheduler), run_.options.lr, done, run_.total_steps);
+    double lr = learning_rate(run_.options.lr_scheduler, run_.options.lr, done, run_.total_steps);
     StepInput input = feed.step(done, ctx_.rank());
     StepResult result = trainer_.step(input, lr);
     check_update(result);

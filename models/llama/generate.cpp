@@ -26,7 +26,7 @@ std::int32_t choose(const std::vector<float>& logits, const GenerateSettings& se
 }  // namespace
 
 Generator::Generator(Context& ctx, const Llama& model, LayerStore& store, std::int64_t capacity)
-    : ctx_(ctx), model_(model), store_(store), capacity_(capacity), cache_(make_kv_cache(ctx, model.config, capacity)) {}
+    : ctx_(ctx), model_(model), store_(store), capacity_(capacity), caches_(make_kv_caches(ctx, model.config, capacity)) {}
 
 std::vector<float> Generator::next_logits(std::span<const std::int32_t> tokens, const char* phase) {
     PhaseScope scope(ctx_.memory(), phase);
@@ -34,10 +34,10 @@ std::vector<float> Generator::next_logits(std::span<const std::int32_t> tokens, 
     store_.schedule(schedule);
     HostBatch host;
     host.tokens.assign(tokens.begin(), tokens.end());
-    for (std::size_t t = 0; t < tokens.size(); t++) host.positions.push_back(std::int32_t(cache_.past + std::int64_t(t)));
+    for (std::size_t t = 0; t < tokens.size(); t++) host.positions.push_back(std::int32_t(caches_.past + std::int64_t(t)));
     host.cu_seqlens.push_back(std::int32_t(tokens.size()));
     Batch batch = upload(ctx_, host);
-    Value h = hidden_states(ctx_, model_, store_, batch, &cache_);
+    Value h = hidden_states(ctx_, model_, store_, batch, &caches_);
     Tensor last = logits(ctx_, model_, store_, h.tensor().slice(h.rows() - 1, h.rows()));
     std::vector<float> out(std::size_t(last.elements()));
     ctx_.download(std::as_writable_bytes(std::span(out)), last);
@@ -52,7 +52,7 @@ std::vector<std::int32_t> Generator::run(std::span<const std::int32_t> prompt, c
     if (std::int64_t(prompt.size()) >= capacity_)
         throw InputError(fmt::format("the prompt has {} tokens; --context-length {} leaves no room for an answer",
                                      prompt.size(), capacity_));
-    cache_.past = 0;
+    caches_.past = 0;
     std::vector<std::int32_t> answer;
     std::int64_t room = std::min(settings.max_new_tokens, capacity_ - std::int64_t(prompt.size()));
     std::vector<float> now = room > 0 ? next_logits(prompt, "prefill") : std::vector<float>();
@@ -68,9 +68,9 @@ std::vector<std::int32_t> Generator::run(std::span<const std::int32_t> prompt, c
 
 void Generator::plan() {
     std::vector<std::int32_t> tokens(std::size_t(capacity_), 0);
-    cache_.past = 0;
+    caches_.past = 0;
     next_logits(tokens, "prefill");
-    cache_.past = capacity_ - 1;
+    caches_.past = capacity_ - 1;
     next_logits(std::span(tokens).first(1), "decode");
 }
 

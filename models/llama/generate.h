@@ -31,7 +31,7 @@ class Generator {
     const Llama& model_;
     LayerStore& store_;
     std::int64_t capacity_;
-    KvCache cache_;
+    KvCaches caches_;
 };
 
 }  // namespace tandem

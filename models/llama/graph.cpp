@@ -12,15 +12,16 @@ namespace {
 struct BlockInput {
     const Llama& model;
     const Batch& batch;
-    KvCache* cache;
+    KvCaches* caches;
 };
 
 Value attend(Context& ctx, const BlockInput& in, int layer, const Value& q, const Value& k, const Value& v) {
     const LlamaConfig& c = in.model.config;
     AttentionShape shape{c.heads, c.kv_heads, c.head_dim};
-    if (!in.cache) return attention(ctx, q, k, v, in.batch.cu_seqlens, shape);
-    KvCache::Layer& kv = in.cache->layers[std::size_t(layer)];
-    return attention_cached(ctx, q, k, v, {kv.k, kv.v, in.cache->past}, shape);
+    if (!in.caches) return attention(ctx, q, k, v, in.batch.cu_seqlens, shape);
+    KvCache cache = in.caches->layers[std::size_t(layer)];
+    cache.past = int(in.caches->past);
+    return attention_cached(ctx, q, k, v, cache, shape);
 }
 
 Value block(Context& ctx, const BlockInput& in, int i, Value h) {
@@ -45,15 +46,15 @@ Value block(Context& ctx, const BlockInput& in, int i, Value h) {
 
 }  // namespace
 
-Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, KvCache* cache) {
+Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, KvCaches* caches) {
     const Params& p = model.params;
-    BlockInput in{model, batch, cache};
+    BlockInput in{model, batch, caches};
     Value h = layer(ctx, store, p.embedding.unit, {}, model.recompute,
                     [in](Context& c, const Value&) { return embedding(c, in.batch.tokens, in.model.params.embedding.weight); });
     for (int i = 0; i < model.config.layers; i++)
         h = layer(ctx, store, p.layers[std::size_t(i)].unit, h, model.recompute,
                   [in, i](Context& c, const Value& x) { return block(c, in, i, x); });
-    if (cache) cache->past += batch.tokens.rows();
+    if (caches) caches->past += batch.tokens.dim(0);
     return h;
 }
 
@@ -104,16 +105,15 @@ Tensor logits(Context& ctx, const Llama& model, LayerStore& store, const Tensor&
     return lm_head(ctx, x, w.weight);
 }
 
-KvCache make_kv_cache(Context& ctx, const LlamaConfig& c, std::int64_t capacity) {
-    KvCache cache;
+KvCaches make_kv_caches(Context& ctx, const LlamaConfig& c, std::int64_t capacity) {
+    KvCaches caches;
     Shape shape{capacity, std::int64_t(c.kv_heads) * c.head_dim};
     for (int i = 0; i < c.layers; i++) {
-        KvCache::Layer layer;
-        layer.k = ctx.empty(shape, ctx.compute_type(), "kv_cache.k");
-        layer.v = ctx.empty(shape, ctx.compute_type(), "kv_cache.v");
-        cache.layers.push_back(std::move(layer));
+        Tensor k = ctx.empty(shape, ctx.compute_type(), "kv_cache.k");
+        Tensor v = ctx.empty(shape, ctx.compute_type(), "kv_cache.v");
+        caches.layers.push_back({std::move(k), std::move(v), 0});
     }
-    return cache;
+    return caches;
 }
 
 std::vector<int> forward_schedule(const Params& p) {

@@ -15,22 +15,19 @@ struct Llama {
     Recompute recompute = Recompute::block;
 };
 
-// Keys and values of the tokens so far, one pair a layer. For generation.
-struct KvCache {
-    struct Layer {
-        Tensor k, v;  // [capacity, kv_heads * head_dim]
-    };
-    std::vector<Layer> layers;
+// Keys and values of the tokens so far, of each layer. For generation.
+struct KvCaches {
+    std::vector<KvCache> layers;
     std::int64_t past = 0;
 };
-KvCache make_kv_cache(Context& ctx, const LlamaConfig& config, std::int64_t capacity);
+KvCaches make_kv_caches(Context& ctx, const LlamaConfig& config, std::int64_t capacity);
 
 // The order in which a step uses the units: down the layers, and up again as far as something is trained.
 std::vector<int> training_schedule(const Params& params);
 std::vector<int> forward_schedule(const Params& params);
 
 // After the last layer, before the final norm. With a cache: the batch is one document that goes on where the cache ends.
-Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, KvCache* cache = nullptr);
+Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, KvCaches* caches = nullptr);
 
 // Loss of the supervised tokens, scale * their sum, f64 [1]; records nothing, keeps nothing.
 Tensor evaluate(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale);

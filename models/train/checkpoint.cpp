@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/io/files.h"
+#include "models/io/safetensors.h"
 #include "models/io/safetensors_writer.h"
 #include "runtime/hash.h"
 

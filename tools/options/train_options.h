@@ -10,7 +10,7 @@ namespace tandem {
 
 enum class ShardingStrategy { ddp, shard_grad_op, full_shard };  // by how much is sharded
 enum class LogTo { tqdm, stdout_lines };
-enum class Transport { automatic, host };
+enum class TransportKind { automatic, host };
 
 struct TrainOptions : ModelOptions {
     std::int64_t seed = 42;
@@ -37,7 +37,7 @@ struct TrainOptions : ModelOptions {
 
     ShardingStrategy sharding_strategy = ShardingStrategy::full_shard;
     bool use_gradient_checkpointing = true;
-    Transport transport = Transport::automatic;
+    TransportKind transport = TransportKind::automatic;
     std::int64_t prefetch = 1;  // units ahead
 
     std::filesystem::path output_dir = "output";
@@ -77,9 +77,9 @@ template <> struct OptionNames<LogTo> {
     static constexpr auto names =
         std::to_array<std::pair<std::string_view, LogTo>>({{"tqdm", LogTo::tqdm}, {"stdout", LogTo::stdout_lines}});
 };
-template <> struct OptionNames<Transport> {
-    static constexpr auto names = std::to_array<std::pair<std::string_view, Transport>>(
-        {{"auto", Transport::automatic}, {"host", Transport::host}});
+template <> struct OptionNames<TransportKind> {
+    static constexpr auto names = std::to_array<std::pair<std::string_view, TransportKind>>(
+        {{"auto", TransportKind::automatic}, {"host", TransportKind::host}});
 };
 
 }  // namespace tandem
