@@ -7,17 +7,21 @@ using namespace tandem::test;
 
 TEST_CASE("add: gradients, dtypes, threads") {
     for (Shape s : {Shape{0, 4}, Shape{2, 3}, Shape{3, 67}})
-        check_op({.inputs = {s, s}, .op = [](Context& ctx, const auto& x, const auto&) { return add(ctx, x[0], x[1]); }});
+        check_op(
+            {.inputs = {s, s}, .op = [](Context& ctx, const auto& x, const auto&) { return add(ctx, x[0], x[1]); }});
 }
 
 // Sums on the way are rounded: one rounding more for each further add, forward and backward.
 TEST_CASE("add: a value with several consumers gathers all of their gradients") {
-    check_op({.inputs = {{2, 5}, {2, 5}}, .op = [](Context& ctx, const auto& x, const auto&) {
-                  Value a = add(ctx, x[0], x[0]);
-                  Value b = add(ctx, a, x[1]);
-                  Value c = add(ctx, b, a);
-                  return add(ctx, c, x[0]);
-              }, .roundings = 8});
+    check_op({.inputs = {{2, 5}, {2, 5}},
+              .op =
+                  [](Context& ctx, const auto& x, const auto&) {
+                      Value a = add(ctx, x[0], x[0]);
+                      Value b = add(ctx, a, x[1]);
+                      Value c = add(ctx, b, a);
+                      return add(ctx, c, x[0]);
+                  },
+              .roundings = 8});
 }
 
 TEST_CASE("add shares dy where it is the first gradient") {

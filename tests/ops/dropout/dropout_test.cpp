@@ -1,5 +1,4 @@
 #include "ops/dropout/dropout_kernels.h"
-
 #include "tests/support/check_op.h"
 
 using namespace tandem;
@@ -19,7 +18,8 @@ struct Mask {
 std::vector<double> dropped(const Mask& m, DType type = DType::f32, int threads = 1, double addend = 0) {
     TestRank rank(type, threads);
     std::int64_t tokens = std::int64_t(m.samples.size());
-    Tensor samples = rank.ctx.empty({tokens}, DType::i32, "samples"), positions = rank.ctx.empty({tokens}, DType::i32, "positions");
+    Tensor samples = rank.ctx.empty({tokens}, DType::i32, "samples"),
+           positions = rank.ctx.empty({tokens}, DType::i32, "positions");
     std::copy(m.samples.begin(), m.samples.end(), samples.as<std::int32_t>());
     std::copy(m.positions.begin(), m.positions.end(), positions.as<std::int32_t>());
     RandomState random{m.seed, m.step, samples, positions};

@@ -37,8 +37,11 @@ TEST_CASE("embedding names an id outside the vocabulary") {
         TestRank rank(DType::f32);
         Param w = rank.store.add(false, {2, 2}, {1, 2, 3, 4});
         LeaseScope lease(rank.ctx, rank.store, 0);
-        CHECK_THROWS_WITH(embedding(rank.ctx, ids(rank.ctx, {0, bad}), w),
-                          fmt::format("[embedding] token 1 has id {}, outside the vocabulary of 2; use the tokenizer that "
-                                      "belongs to the model", bad).c_str());
+        CHECK_THROWS_WITH(
+            embedding(rank.ctx, ids(rank.ctx, {0, bad}), w),
+            fmt::format("[embedding] token 1 has id {}, outside the vocabulary of 2; use the tokenizer that "
+                        "belongs to the model",
+                        bad)
+                .c_str());
     }
 }

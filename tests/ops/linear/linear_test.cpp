@@ -20,7 +20,8 @@ Tensor indices(Context& ctx, std::int64_t count) {
 struct Quantized {
     std::vector<std::byte> bytes;
     std::vector<double> values;
-    Quantized(const QuantSpec& spec, const Shape& s) : bytes(quant_layout(spec, s.elements()).bytes), values(std::size_t(s.elements())) {
+    Quantized(const QuantSpec& spec, const Shape& s)
+        : bytes(quant_layout(spec, s.elements()).bytes), values(std::size_t(s.elements())) {
         std::vector<float> w(values.size());
         for (std::size_t i = 0; i < w.size(); i++) w[i] = std::sin(float(i));
         ThreadPool pool(1);
@@ -36,9 +37,10 @@ TEST_CASE("linear: frozen or trained weight, with and without bias") {
     for (std::int64_t tokens : {0, 1, 5})
         for (bool trained : {false, true})
             for (bool bias : {false, true}) {
-                OpCase c{.inputs = {{tokens, 7}}, .op = [bias](Context& ctx, const auto& x, const auto& p) {
-                             return linear_of(ctx, x[0], {.weight = {p[0], {}}, .bias = bias ? p[1] : Param(), .lora = {}});
-                         }};
+                OpCase c{
+                    .inputs = {{tokens, 7}}, .op = [bias](Context& ctx, const auto& x, const auto& p) {
+                        return linear_of(ctx, x[0], {.weight = {p[0], {}}, .bias = bias ? p[1] : Param(), .lora = {}});
+                    }};
                 std::vector<Shape>& params = trained ? c.trainable : c.frozen;
                 params.push_back({4, 7});
                 if (bias) params.push_back({4});
@@ -50,11 +52,15 @@ TEST_CASE("linear: frozen or trained weight, with and without bias") {
 TEST_CASE("linear with LoRA, with and without dropout and a trained weight") {
     for (double p : {0.0, 0.4})
         for (bool trained : {false, true}) {
-            OpCase c{.inputs = {{5, 6}}, .trainable = {{2, 6}, {4, 2}}, .op = [=](Context& ctx, const auto& x, const auto& w) {
-                         ctx.random = {7, 3, indices(ctx, 5), indices(ctx, 5)};
-                         Lora lora{.a = w[0], .b = w[1], .scale = 0.5, .dropout = p, .site = {1, 2}};
-                         return linear_of(ctx, x[0], {.weight = {w[2], {}}, .bias = {}, .lora = lora});
-                     }, .roundings = 10};
+            OpCase c{.inputs = {{5, 6}},
+                     .trainable = {{2, 6}, {4, 2}},
+                     .op =
+                         [=](Context& ctx, const auto& x, const auto& w) {
+                             ctx.random = {7, 3, indices(ctx, 5), indices(ctx, 5)};
+                             Lora lora{.a = w[0], .b = w[1], .scale = 0.5, .dropout = p, .site = {1, 2}};
+                             return linear_of(ctx, x[0], {.weight = {w[2], {}}, .bias = {}, .lora = lora});
+                         },
+                     .roundings = 10};
             (trained ? c.trainable : c.frozen).push_back({4, 6});
             check_op(c);
         }
@@ -62,12 +68,17 @@ TEST_CASE("linear with LoRA, with and without dropout and a trained weight") {
 
 // Every value has another consumer, so that each gradient is added to one that is there.
 TEST_CASE("linear adds to gradients that are there") {
-    OpCase c{.inputs = {{3, 4}}, .trainable = {{4, 4}, {2, 4}, {4, 2}}, .op = [](Context& ctx, const auto& x, const auto& w) {
-                 Linear l{.weight = {w[0], {}}, .bias = {}, .lora = Lora{.a = w[1], .b = w[2], .scale = 2}};
-                 Value y = linear(ctx, x[0], l);
-                 Value z = linear(ctx, add(ctx, y, x[0]), l);  // the same weights twice
-                 return add(ctx, z, y);
-             }, .roundings = 20, .scale = 0.5};
+    OpCase c{.inputs = {{3, 4}},
+             .trainable = {{4, 4}, {2, 4}, {4, 2}},
+             .op =
+                 [](Context& ctx, const auto& x, const auto& w) {
+                     Linear l{.weight = {w[0], {}}, .bias = {}, .lora = Lora{.a = w[1], .b = w[2], .scale = 2}};
+                     Value y = linear(ctx, x[0], l);
+                     Value z = linear(ctx, add(ctx, y, x[0]), l);  // the same weights twice
+                     return add(ctx, z, y);
+                 },
+             .roundings = 20,
+             .scale = 0.5};
     check_op(c);
 }
 
@@ -88,7 +99,8 @@ TEST_CASE("a quantized weight gives the bits of the dense weight that it stands 
                 std::vector<double> y[2], dx[2];
                 for (int quantized : {0, 1}) {
                     Tape tape;
-                    Value x(tensor_of(ctx, {5, 64}, type, values), std::make_shared<GradSlot>(GradSlot{{5, 64}, type, {}}));
+                    Value x(tensor_of(ctx, {5, 64}, type, values),
+                            std::make_shared<GradSlot>(GradSlot{{5, 64}, type, {}}));
                     {
                         TapeScope record(ctx, &tape);
                         Weight w = quantized ? Weight{packed, spec} : Weight{dense, {}};

@@ -65,14 +65,16 @@ TEST_CASE("lm_head_loss is the cross-entropy of the supervised rows") {
         double sum = 0;
         for (std::int64_t v = 0; v < vocab; v++) {
             for (std::int64_t k = 0; k < hidden; k++)
-                logits[std::size_t(v)] += a[0][std::size_t(all_rows[i] * hidden + k)] * a[1][std::size_t(v * hidden + k)];
+                logits[std::size_t(v)] +=
+                    a[0][std::size_t(all_rows[i] * hidden + k)] * a[1][std::size_t(v * hidden + k)];
             sum += std::exp(logits[std::size_t(v)]);
         }
         expected += 0.25 * (std::log(sum) - logits[std::size_t(all_targets[i])]);
     }
     CHECK(run({}, a).loss == doctest::Approx(expected).epsilon(1e-12));
-    CHECK(run({.type = DType::f32}, a).loss == doctest::Approx(expected).epsilon(1e-6));   // 37 terms in f32
-    CHECK(run({.type = DType::bf16}, a).loss == doctest::Approx(expected).epsilon(1e-6));  // logits are f32; inputs exact
+    CHECK(run({.type = DType::f32}, a).loss == doctest::Approx(expected).epsilon(1e-6));  // 37 terms in f32
+    CHECK(run({.type = DType::bf16}, a).loss ==
+          doctest::Approx(expected).epsilon(1e-6));  // logits are f32; inputs exact
 }
 
 // Central differences: see check_gradients.
@@ -130,8 +132,9 @@ TEST_CASE("lm_head_loss: frozen weight, nothing recorded, nothing supervised, ba
     CHECK(none.dh == std::vector<double>(tokens * hidden));
     CHECK(none.dweight == std::vector<double>(vocab * hidden));
     for (std::int32_t bad : {-1, int(vocab)})
-        CHECK_THROWS_WITH(run({.rows = {4}, .targets = {bad}}, a),
-                          fmt::format("[lm_head_loss] target {} of row 4 is outside the vocabulary of 37", bad).c_str());
+        CHECK_THROWS_WITH(
+            run({.rows = {4}, .targets = {bad}}, a),
+            fmt::format("[lm_head_loss] target {} of row 4 is outside the vocabulary of 37", bad).c_str());
 }
 
 // More columns than a softmax block, and logits that overflow exp unless the largest is taken off.

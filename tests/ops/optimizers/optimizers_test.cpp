@@ -36,10 +36,20 @@ TEST_CASE("adamw steps as torch.optim.AdamW") {
         fill_zero(rank.ctx, v);
         for (std::size_t i = 0; i < gradients.size(); i++) {
             set(g, gradients[i]);
-            adamw(rank.ctx, {.master = p, .gradient = g, .m = m, .v = v, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
-                             .weight_decay = 0.1, .gradient_scale = 0.5, .step = std::int64_t(i) + 1});
+            adamw(rank.ctx, {.master = p,
+                             .gradient = g,
+                             .m = m,
+                             .v = v,
+                             .lr = 0.01,
+                             .beta1 = 0.9,
+                             .beta2 = 0.999,
+                             .eps = 1e-8,
+                             .weight_decay = 0.1,
+                             .gradient_scale = 0.5,
+                             .step = std::int64_t(i) + 1});
             CHECK(values_of(g) == std::vector<double>(4, 0.0));
-            if (i == 0) check_values(p, {0.4895000159740448, -1.2387499809265137, 1.9980000257492065, -0.0070009995251894});
+            if (i == 0)
+                check_values(p, {0.4895000159740448, -1.2387499809265137, 1.9980000257492065, -0.0070009995251894});
         }
         check_values(p, {0.47677385807037354, -1.2329990863800049, 1.9803884029388428, 0.0058725327253341675});
         check_values(m, {0.007550001610070467, -0.010999999940395355, 0.20000004768371582, -0.21249595284461975});
