@@ -16,6 +16,13 @@ foreach(room ${rooms})
     endif()
 endforeach()
 
+# Tests that run the program; some let its system calls fail.
+add_library(failing_io MODULE tests/support/failing_io.cpp)
+target_link_libraries(failing_io PRIVATE ${CMAKE_DL_LIBS})
+foreach(room faults tools)
+    add_dependencies(test_${room} tandem failing_io)
+endforeach()
+
 # Every header compiles alone. Built by tests/style/headers_test.sh; objects rather than -fsyntax-only, for ccache.
 file(GLOB_RECURSE headers RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS
     runtime/*.h quant/*.h ops/*.h models/*.h dist/*.h tools/*.h tests/*.h)
