@@ -28,11 +28,15 @@ void print_ids(const std::vector<std::int32_t>& ids, bool as_json) {
 
 void print_lines(const Tokenizer& tokenizer, const fs::path& file, SpecialTokens special) {
     std::string text = read_file(file);
-    for (std::size_t begin = 0; begin < text.size();) {
-        std::size_t end = std::min(text.find('\n', begin), text.size());
-        fmt::print("{}\n", nlohmann::json(tokenizer.encode(std::string_view(text).substr(begin, end - begin), special).ids).dump());
-        begin = end + 1;
-    }
+    std::int64_t number = 1;
+    for (std::size_t begin = 0; begin < text.size(); number++) try {
+            std::size_t end = std::min(text.find('\n', begin), text.size());
+            std::string_view line = std::string_view(text).substr(begin, end - begin);
+            fmt::print("{}\n", nlohmann::json(tokenizer.encode(line, special).ids).dump());
+            begin = end + 1;
+        } catch (const InputError& e) {
+            throw InputError(fmt::format("{}:{}: {}", file.string(), number, e.what()), e.where());
+        }
 }
 
 void print_samples(const TokenizeOptions& o, const TextTools& text) {

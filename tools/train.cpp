@@ -162,7 +162,11 @@ int train(const std::vector<std::string>& arguments) {
     LaunchOptions l = launch_options(run, trace, threads);
     plan_memory(run, l);
     report(console, run, threads);
-    fs::create_directories(run.options.output_dir);
+    std::error_code failure;
+    fs::create_directories(run.options.output_dir, failure);
+    if (failure)
+        throw InputError(fmt::format("--output-dir {} cannot be made: {}; give a folder that can be written",
+                                     run.options.output_dir.string(), failure.message()));
     write_file(run.options.output_dir / "config.json", run.options_json + "\n");
     l.plans = run.memory;
     l.recompute_plan = &run.recompute;

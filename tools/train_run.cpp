@@ -102,7 +102,7 @@ void TrainRank::restore() {
         throw InputError(fmt::format("{} was made from other base weights than {} holds; use --resume never or another --output-dir",
                                      run_.resume->folder.string(), run_.model.name));
     restore_checkpoint(*run_.resume, ctx_, trainer_);
-    last_checkpoint_ = m.step;
+    last_checkpoint_ = last_evaluation_ = m.step;
     if (first()) console_->line(fmt::format("resumed at step {} from {}", m.step, run_.resume->folder.string()));
 }
 
@@ -119,13 +119,16 @@ void TrainRank::train() {
         rank_.collective().sum(stop);
         stopping = stop[0] > 0;
         after_step(done, stopping);
-        if (stopping && first()) console_->line(fmt::format("stopped by a signal; step {} is saved, the same command goes on from it", done));
+        if (stopping && done < run_.total_steps && first())
+            console_->line(fmt::format("stopped by a signal; the same command goes on from step {}", last_checkpoint_));
     }
     if (done == run_.total_steps) {
         if (run_.eval_data && last_evaluation_ != done) evaluate(done);
         sample("after");
     }
     save();
+    // Made last: it says that evaluation and results are complete as well.
+    if (done == run_.total_steps && last_checkpoint_ != done && bad_in_a_row_ == 0) checkpoint(done);
     gather_peaks();
 }
 
@@ -154,12 +157,11 @@ void TrainRank::check_update(const StepResult& result) {
 
 void TrainRank::after_step(std::int64_t done, bool stopping) {
     const TrainOptions& o = run_.options;
-    bool last = done == run_.total_steps;
     std::int64_t per_epoch = DataFeed(run_.data, run_.feed()).steps().steps_per_epoch();
     bool evaluates = o.eval_every > 0 ? done % o.eval_every == 0 : done % per_epoch == 0;
     if (run_.eval_data && evaluates) evaluate(done);
-    bool due = o.checkpoint_every > 0 && done % o.checkpoint_every == 0;
-    if ((due || last || stopping) && bad_in_a_row_ == 0) checkpoint(done);
+    bool due = stopping || (o.checkpoint_every > 0 && done % o.checkpoint_every == 0);
+    if (due && done < run_.total_steps && bad_in_a_row_ == 0) checkpoint(done);
 }
 
 void TrainRank::evaluate(std::int64_t done) {

@@ -74,7 +74,7 @@ class TrainRank {
     std::optional<Generator> generator_;
     std::optional<Metrics> metrics_;
     std::uint64_t base_hash_ = 0;
-    std::int64_t bad_in_a_row_ = 0, last_checkpoint_ = -1, last_evaluation_ = -1;
+    std::int64_t bad_in_a_row_ = 0, last_checkpoint_ = 0, last_evaluation_ = -1;
 };
 
 }  // namespace tandem
