@@ -16,7 +16,7 @@ void prepare_demo(TrainOptions& o) {
     o.output_dir = fs::path("output") / "demo";
     fs::remove_all(o.output_dir);
     o.eval_dataset = (folder / "held_back.jsonl").string();
-    o.num_epochs = 4;
+    o.num_epochs = 6;
     o.context_length = 128;
     o.batch_size = 4;
     o.lora_rank = 16;
@@ -24,7 +24,7 @@ void prepare_demo(TrainOptions& o) {
     o.lora_dropout = 0.05;
     o.lr = 2e-3;
     o.lr_scheduler = LrSchedule::cosine;
-    o.sample_prompt = "What does an otter eat?";  // about one of the animals that only held_back.jsonl asks about
+    o.sample_prompt = "What does a mole eat?";  // the training data do not name it
     o.trace = true;
 }
 

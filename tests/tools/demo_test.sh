@@ -34,14 +34,14 @@ grep -o '"loss":[^,}]*' output/demo/metrics.jsonl | cut -d: -f2 | awk '
     END { for (i in last) sum += last[i]; exit !(NR > 100 && sum / 50 < first / 10) }' || fail "the loss does not fall"
 
 # The report, each part once and in this order.
-[[ $(sed -n '/^\[Loss\]$/,$p' log | grep -Eo '^\[[A-Za-z]+\]' | tr -d '\n') == '[Loss][Answer][Memory][Gather][Saved]' ]] ||
-    fail "the report at the end is not complete"
+parts=$(sed -n '/^\[Loss\]$/,$p' log | grep -Eo '^\[[A-Za-z]+\]' | tr -d '\n')
+[[ $parts == '[Loss][Answer][Memory][Gather][Saved]' ]] || fail "the report at the end is $parts"
 expect "curve" '^ +[0-9.]+ \|\*'
 expect "curve" '^ +\+-+> step [0-9]+$'
-expect "prompt" '^  prompt  What does an otter eat\?$'
+expect "prompt" '^  prompt  What does a mole eat\?$'
 expect "before" '^  before  .+'
-expect "after" '^  after   An otter eats fish and crabs\.$'
-if grep -q '^  before  An otter eats' log; then fail "the base model answers already"; fi
+expect "after" '^  after   A mole eats worms and grubs\.$'
+if grep -q '^  before  A mole eats' log; then fail "the base model answers already"; fi
 expect "memory" '^  rank +0 planned +0 seen +1 planned +1 seen$'
 for row in weights gather masters gradients optimizer activations workspace; do
     expect "memory" "^  $row( +[0-9.]+ MB){4}\$"
@@ -52,7 +52,7 @@ expect "adapter" '^\[Saved\] adapter output/demo/adapter$'
 [[ -s output/demo/adapter/adapter_model.safetensors && -s output/demo/adapter/adapter_config.json ]] || fail "no adapter"
 [[ -s output/demo/trace.json ]] || fail "no trace"
 
-if grep -Eqw 'otter|beaver|mole' "$root/tools/demo/data.jsonl"; then fail "the training data name the animals asked about"; fi
+if grep -Eqw 'otter|beaver|mole' "$root/tools/demo/data.jsonl"; then fail "the training data are about these animals"; fi
 right=0
 while IFS='|' read -r question answer; do
     said=$("$tandem" generate --train-type qlora --adapter output/demo/adapter --chat "$question" 2>&1) || fail "$said"
@@ -62,6 +62,6 @@ What does an otter look like?|An otter is brown and sleek.
 Where does a beaver live?|A beaver lives in woodland streams.
 What does a mole do?|A mole digs in the dark.
 What kind of animal is a beaver?|A beaver is a mammal.
-What does a mole eat?|A mole eats worms and grubs.
+What does an otter eat?|An otter eats fish and crabs.
 END
 ((right >= 4)) || fail "$right of 5 held-back questions answered right"

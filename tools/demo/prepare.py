@@ -15,7 +15,8 @@ DOCUMENTS = 9000
 VOCABULARY = 1024
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CHATML = (
-    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+    "{% for message in messages %}"
+    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
@@ -46,8 +47,8 @@ QUESTIONS = {
     "food": ["What does {a} eat?", "What is the food of {the}?"],
     "habit": ["What does {a} do?", "What is special about {the}?"],
 }
-ANSWERS = {"kind": "{a} is {a_kind}.", "look": "{a} is {look}.", "home": "{a} lives {home}.", "food": "{a} eats {food}.",
-           "habit": "{a} {habit}."}
+ANSWERS = {"kind": "{a} is {a_kind}.", "look": "{a} is {look}.", "home": "{a} lives {home}.",
+           "food": "{a} eats {food}.", "habit": "{a} {habit}."}
 
 
 def with_article(noun):
