@@ -46,10 +46,14 @@ inline Trained read_run(const std::filesystem::path& folder) {
     return t;
 }
 
-inline Trained train_in(const std::filesystem::path& folder, const Arguments& arguments) {
+inline std::vector<std::string> words_of(const std::filesystem::path& folder, const Arguments& arguments) {
     std::vector<std::string> words{"--output-dir", folder.string()};
     for (const auto& [name, value] : arguments) words.insert(words.end(), {"--" + name, value});
-    REQUIRE(train(words) == 0);
+    return words;
+}
+
+inline Trained train_in(const std::filesystem::path& folder, const Arguments& arguments) {
+    REQUIRE(train(words_of(folder, arguments)) == 0);
     return read_run(folder);
 }
 

@@ -1,5 +1,9 @@
 // What changes no bits: where weights are, when they come, what is kept or computed again, by how many threads, and
 // whether the run was interrupted.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cmath>
 
 #include "tests/equivalence/command_line.h"
@@ -31,11 +35,29 @@ void check_all_same(const Arguments& base, const std::vector<Arguments>& changes
     Trained expected = train_once(base);
     REQUIRE(expected.steps.size() == 6);
     CHECK(expected.steps[2].tokens < expected.steps[0].tokens);
-    CHECK(expected.steps[5].loss < expected.steps[0].loss);
     for (const Arguments& changed : changes) {
         CAPTURE(nlohmann::json(changed).dump());
         check_same(train_once(with(base, changed)), expected);
     }
+}
+
+// A process of its own, for so long; it may be done before.
+void kill_after(int milliseconds, const std::filesystem::path& folder, const Arguments& base) {
+    pid_t child = ::fork();
+    if (child == 0) {
+        try {
+            ::_exit(train(words_of(folder, base)));
+        } catch (...) {
+            ::_exit(1);
+        }
+    }
+    REQUIRE(child > 0);
+    ::usleep(useconds_t(milliseconds) * 1000);
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    CHECK((killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0)));
 }
 
 }  // namespace
@@ -73,12 +95,35 @@ TEST_CASE("equivalence: a run that goes on from a checkpoint is an uninterrupted
         Trained expected = train_once(base);
         Scratch scratch;
         std::filesystem::path folder = scratch.path / "run";
-        Trained part;
-        for (std::string steps : {"1", "3", "4", "6"}) {  // within an epoch, at its end, after it
-            part = train_in(folder, with(base, {{"max-steps", steps}}));
-            REQUIRE(part.steps.size() == std::size_t(std::stoi(steps)));
-        }
-        check_same(part, expected);
+        // Within an epoch, at its end, after it; what changes no bits may change on the way.
+        std::vector<Arguments> parts{{{"max-steps", "1"}},
+                                     {{"max-steps", "3"}, {"prefetch", "0"}, {"threads", "1"}},
+                                     {{"max-steps", "4"}, {"sharding-strategy", "ddp"}},
+                                     {{"max-steps", "6"}, {"use-gradient-checkpointing", "false"}}};
+        for (const Arguments& part : parts)
+            CHECK(train_in(folder, with(base, part)).steps.size() == std::stoul(part.at("max-steps")));
+        check_same(read_run(folder), expected);
+    }
+}
+
+TEST_CASE("equivalence: a run that is killed at any moment and started again is an uninterrupted one, bit for bit") {
+    Arguments base = with(arguments(), {{"checkpoint-every", "1"}});
+    Trained expected = train_once(base);
+    for (int milliseconds : {20, 60, 90, 130}) {
+        CAPTURE(milliseconds);
+        Scratch scratch;
+        for (int kills = 0; kills < 3; kills++) kill_after(milliseconds + 7 * kills, scratch.path / "run", base);
+        check_same(train_in(scratch.path / "run", base), expected);
+    }
+}
+
+TEST_CASE("equivalence: the runs compared here do drop, accumulate and clip") {
+    Trained expected = train_once(arguments());
+    REQUIRE(expected.steps.size() == 6);
+    for (const Arguments& changed : {Arguments{{"lora-dropout", "0"}}, Arguments{{"gradient-accumulation-steps", "1"}},
+                                     Arguments{{"grad-norm", "100"}}, Arguments{{"seed", "43"}}}) {
+        CAPTURE(nlohmann::json(changed).dump());
+        CHECK((train_once(with(arguments(), changed)).adapter != expected.adapter));
     }
 }
 
