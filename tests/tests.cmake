@@ -16,6 +16,21 @@ foreach(room ${rooms})
     endif()
 endforeach()
 
+# Benchmarks: claims of speed, run by hand (tests/README.md), never as tests.
+file(GLOB benchmarks CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/benchmarks/*.cpp)
+foreach(source ${benchmarks})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(bench_${name} EXCLUDE_FROM_ALL ${source})
+    target_link_libraries(bench_${name} PRIVATE tandem_tools)
+endforeach()
+
+# Tests that run the program; some let its system calls fail.
+add_library(failing_io MODULE tests/support/failing_io.cpp)
+target_link_libraries(failing_io PRIVATE ${CMAKE_DL_LIBS})
+foreach(room faults tools)
+    add_dependencies(test_${room} tandem failing_io)
+endforeach()
+
 # Every header compiles alone. Built by tests/style/headers_test.sh; objects rather than -fsyntax-only, for ccache.
 file(GLOB_RECURSE headers RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS
     runtime/*.h quant/*.h ops/*.h models/*.h dist/*.h tools/*.h tests/*.h)

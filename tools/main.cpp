@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <iterator>
 
 #include "runtime/error.h"
@@ -52,7 +54,9 @@ int main(int argc, char** argv) {
     std::vector<std::string> arguments(argv + std::min(argc, 2), argv + argc);
     bool verbose = std::find(arguments.begin(), arguments.end(), "--verbose") != arguments.end();
     try {
-        return run(argc > 1 ? argv[1] : "--help", arguments);
+        int code = run(argc > 1 ? argv[1] : "--help", arguments);
+        if (std::fflush(stdout) != 0) throw Error(fmt::format("the output cannot be written: {}", std::strerror(errno)));
+        return code;
     } catch (const InputError& e) {
         return report(e, 2, verbose);
     } catch (const DoesNotFit& e) {

@@ -13,7 +13,7 @@ namespace {
 // These change no bits of what is computed.
 constexpr const char* harmless[] = {"threads", "prefetch", "trace", "keep", "checkpoint_every", "eval_dataset", "eval_every",
                                     "sample_prompt", "log_to", "verbose", "transport", "resume", "output_dir", "save_model",
-                                    "sharding_strategy", "use_gradient_checkpointing"};
+                                    "sharding_strategy", "use_gradient_checkpointing", "world_size"};
 
 // max_steps and num_epochs may grow; -1 is without end.
 bool grew(const std::string& option, const json& before, const json& now) {
@@ -29,11 +29,13 @@ void check_options(const TrainRun& run, const OptionSet& set, const Checkpoint& 
     const Manifest& m = checkpoint.manifest;
     json before = json::parse(m.options), now = json::parse(run.options_json);
     std::vector<std::string> differ;
+    bool other_world = m.world_size != run.world_size();
     for (const std::string& option : set.differences(m.options)) {
         bool allowed = std::find(std::begin(harmless), std::end(harmless), option) != std::end(harmless);
+        if (option == "gpus" && other_world) continue;  // named below
         if (!allowed && !grew(option, before, now)) differ.push_back(OptionSet::flag(option));
     }
-    if (m.world_size != run.world_size()) differ.push_back(fmt::format("--gpus ({} ranks then)", m.world_size));
+    if (other_world) differ.push_back(fmt::format("--gpus ({} ranks then)", m.world_size));
     if (!differ.empty())
         throw InputError(fmt::format("{} was made with another {}; use --resume never or another --output-dir",
                                      checkpoint.folder.string(), fmt::join(differ, ", ")));

@@ -26,8 +26,11 @@ class MasterGather {
   private:
     void gather(int unit) {
         const TrainableRange& range = ranges_.at(unit);
-        std::vector<float> mine(std::size_t(range.elements));
-        ctx_.download(std::as_writable_bytes(std::span(mine)), Tensor(range.master, Shape{range.elements}, DType::f32));
+        std::vector<std::int64_t> parts(std::size_t(ranks_.world_size()));  // the last ranks' may be smaller
+        ranks_.all_gather(std::as_bytes(std::span(&range.elements, 1)), std::as_writable_bytes(std::span(parts)));
+        std::vector<float> mine(std::size_t(*std::max_element(parts.begin(), parts.end())));
+        ctx_.download(std::as_writable_bytes(std::span(mine).first(std::size_t(range.elements))),
+                      Tensor(range.master, Shape{range.elements}, DType::f32));
         masters_.resize(mine.size() * std::size_t(ranks_.world_size()));
         ranks_.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(masters_)));
         unit_ = unit;

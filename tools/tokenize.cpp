@@ -28,11 +28,15 @@ void print_ids(const std::vector<std::int32_t>& ids, bool as_json) {
 
 void print_lines(const Tokenizer& tokenizer, const fs::path& file, SpecialTokens special) {
     std::string text = read_file(file);
-    for (std::size_t begin = 0; begin < text.size();) {
-        std::size_t end = std::min(text.find('\n', begin), text.size());
-        fmt::print("{}\n", nlohmann::json(tokenizer.encode(std::string_view(text).substr(begin, end - begin), special).ids).dump());
-        begin = end + 1;
-    }
+    std::int64_t number = 1;
+    for (std::size_t begin = 0; begin < text.size(); number++) try {
+            std::size_t end = std::min(text.find('\n', begin), text.size());
+            std::string_view line = std::string_view(text).substr(begin, end - begin);
+            fmt::print("{}\n", nlohmann::json(tokenizer.encode(line, special).ids).dump());
+            begin = end + 1;
+        } catch (const InputError& e) {
+            throw InputError(fmt::format("{}:{}: {}", file.string(), number, e.what()), e.where());
+        }
 }
 
 void print_samples(const TokenizeOptions& o, const TextTools& text) {
@@ -54,7 +58,7 @@ int tokenize(const std::vector<std::string>& arguments) {
     TokenizeOptions o;
     OptionSet set("tokenize", "Ids of text, of lines, or of a data set's samples.");
     if (read_options(o, set, arguments) == OptionSet::Parsed::help) return print_help(set);
-    fs::path folder = tokenizer_folder(o.model);
+    fs::path folder = tokenizer_folder(model_place(o.model));
     std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(folder);
     SpecialTokens special = o.add_special_tokens ? SpecialTokens::add : SpecialTokens::none;
     if (o.text) print_ids(tokenizer->encode(*o.text, special).ids, o.json);

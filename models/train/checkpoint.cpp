@@ -97,10 +97,13 @@ std::vector<fs::path> step_folders(const fs::path& root) {  // newest first
     return found;
 }
 
-void remove_old(const fs::path& root, std::int64_t keep) {
+// Folders newer than the one just written do not count: they were damaged, or the run was taken back before them.
+void remove_old(const fs::path& root, const fs::path& newest, std::int64_t keep) {
     std::vector<fs::path> all = step_folders(root);
+    auto written = std::find(all.begin(), all.end(), newest);
     std::error_code ignored;  // an old folder that stays does no harm
-    for (std::size_t i = std::size_t(keep); i < all.size(); i++) fs::remove_all(all[i], ignored);
+    for (auto i = written; i != all.end(); i++)
+        if (i - written >= keep) fs::remove_all(*i, ignored);
 }
 
 }  // namespace
@@ -124,7 +127,7 @@ void save_checkpoint(const fs::path& root, const Manifest& manifest, std::int64_
         write_file(fresh / manifest_name, manifest_text(m));
         sync_folder(fresh);
         replace_folder(fresh, target);
-        remove_old(root, keep);
+        remove_old(root, target, keep);
     }
     ranks.barrier();
 }

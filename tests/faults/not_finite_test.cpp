@@ -1,0 +1,65 @@
+// NaN and infinity: skipped on every rank, named, never saved.
+#include <cstring>
+
+#include "tests/support/model_files.h"
+#include "tests/support/train_process.h"
+
+using namespace tandem::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+const char* const spoilt = "model.layers.1.mlp.up_proj.weight";
+
+Arguments lora(const fs::path& model, const fs::path& output) {
+    return training(output, 8) + Arguments{"--model", model, "--train-type", "lora", "--checkpoint-every", "1"};
+}
+
+}  // namespace
+
+TEST_CASE("not finite: a weight that is NaN ends the run after five steps that every rank skips") {
+    Scratch scratch;
+    copy_model(scratch / "m");
+    set_bf16(scratch / "m", spoilt, 5, 0x7fc0);
+    Exit e = run(lora(scratch / "m", scratch / "run"));
+    CHECK(e.code == 1);
+    for (int step = 1; step <= 5; step++)
+        CHECK_MESSAGE(e.says("step " + std::to_string(step) + ": the loss, and the gradient of layer "), e.err);
+    CHECK(e.says("the step is skipped on every rank"));
+    CHECK_MESSAGE(e.says("is not finite, as in the 4 steps before; lower --lr or look at the data"), e.err);
+    CHECK(metrics(scratch / "run").size() == 5);
+    CHECK(!fs::exists(scratch / "run" / "checkpoints"));
+    CHECK(!fs::exists(scratch / "run" / "adapter"));
+}
+
+TEST_CASE("not finite: a NaN that would be quantized is refused by the tensor's name") {
+    Scratch scratch;
+    copy_model(scratch / "m");
+    for (int bits : {0x7fc0, 0x7f80, 0xff80}) {  // NaN, infinity, -infinity
+        set_bf16(scratch / "m", spoilt, 5, bits);
+        Exit e = run(training(scratch / "run", 2) + Arguments{"--model", scratch / "m"});
+        CHECK(e.code == 2);
+        CHECK_MESSAGE(e.says(std::string(spoilt) + " holds NaN or infinity and cannot be quantized"), e.err);
+        CHECK(!fs::exists(scratch / "run" / "checkpoints"));
+    }
+}
+
+TEST_CASE("not finite: an update that ruins the model is not saved over the last sound one") {
+    Scratch scratch;
+    fs::path output = scratch / "run";
+    Arguments wild{"--checkpoint-every", "1", "--lr", "1e30", "--keep", "9"};
+    Exit e = run(training(output, 20) + wild);
+    CHECK(e.code == 1);
+    std::vector<std::string> lines = metrics(output);
+    REQUIRE(lines.size() > 5);
+    std::size_t sound = lines.size() - 5;
+    for (std::size_t i = 0; i < lines.size(); i++)
+        CHECK((lines[i].find("\"loss\":null") != std::string::npos) == (i >= sound));
+    std::size_t saved = 0;
+    for (const auto& folder : fs::directory_iterator(output / "checkpoints")) saved += fs::is_directory(folder);
+    CHECK(saved == sound);
+    Exit again = run(training(output, 20) + wild);  // the checkpoint loads, and the same follows
+    CHECK(again.code == 1);
+    CHECK_MESSAGE(again.says("resumed at step " + std::to_string(sound) + " from "), again.err);
+    CHECK(metrics(output) == lines);
+}

@@ -1,0 +1,84 @@
+// Signals at any moment: what was trained is not lost, and the run that goes on is the same to the bit.
+#include <random>
+
+#include "tests/support/train_process.h"
+
+using namespace tandem::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+void wait_for_lines(const fs::path& output, std::size_t lines) {
+    for (int i = 0; i < 20000; i++) {
+        std::string text = text_of(output / "metrics.jsonl");
+        if (std::size_t(std::count(text.begin(), text.end(), '\n')) >= lines) return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    FAIL("the run wrote no metrics");
+}
+
+}  // namespace
+
+TEST_CASE("signals: SIGTERM and SIGINT finish the step, save and exit 0; the same command goes on") {
+    constexpr int steps = 80;
+    Scratch scratch;
+    fs::path whole = scratch / "whole";
+    REQUIRE(run(training(whole, steps)).code == 0);
+    for (int signal : {SIGTERM, SIGINT}) {
+        CAPTURE(signal);
+        fs::path output = scratch / std::to_string(signal);
+        Program program(training(output, steps));
+        wait_for_lines(output, 3);
+        program.send(signal);
+        Exit stopped = program.wait();
+        CHECK(stopped.code == 0);
+        std::size_t done = metrics(output).size();
+        REQUIRE(done < steps);
+        CHECK_MESSAGE(stopped.says("stopped by a signal; the same command goes on from step " + std::to_string(done)),
+                      stopped.err);
+        CHECK(!adapter(output).empty());
+        Exit again = run(training(output, steps));
+        CHECK(again.code == 0);
+        CHECK_MESSAGE(again.says("resumed at step " + std::to_string(done) + " from "), again.err);
+        check_same_run(whole, output);
+    }
+}
+
+TEST_CASE("signals: a second one ends at once") {
+    Scratch scratch;
+    // One step is all 96 samples, several times over in full precision: it takes longer than the two signals.
+    Program program(Arguments{"train"} + model_and_data() +
+                    Arguments{"--output-dir", scratch / "run", "--num-epochs", "50", "--gradient-accumulation-steps",
+                              "48", "--precision", "fp32"});
+    wait_for_lines(scratch / "run", 1);
+    program.send(SIGINT);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    program.send(SIGINT);
+    Exit ended = program.wait();
+    CHECK(ended.code == 128 + SIGINT);
+    CHECK(!fs::exists(scratch / "run" / "adapter"));
+}
+
+TEST_CASE("signals: SIGKILL at any moment, again and again, then the run is the same as an uninterrupted one") {
+    constexpr int steps = 25;
+    const Arguments often{"--checkpoint-every", "1"};
+    Scratch scratch;
+    fs::path whole = scratch / "whole", output = scratch / "killed";
+    REQUIRE(run(training(whole, steps) + often).code == 0);
+    std::mt19937 random(1);  // the moments differ from run to run all the same
+    std::uniform_int_distribution<int> wait(5, 160);
+    int kills = 0, runs = 0;
+    for (int round = 0; round < (sanitized ? 1 : 3); round++) {
+        fs::remove_all(output);
+        for (Exit e{-1, SIGKILL, "", ""}; e.code != 0; runs++) {
+            REQUIRE(runs < 300);
+            Program program(training(output, steps) + often);
+            auto patience = std::chrono::milliseconds((sanitized ? 40 : 1) * wait(random) + runs);  // so that it ends
+            e = program.wait(patience);
+            CHECK_MESSAGE((e.code == 0 || e.signal == SIGKILL), e.err);
+            kills += e.signal == SIGKILL;
+        }
+        check_same_run(whole, output);
+    }
+    CHECK(kills > 0);
+}
