@@ -17,7 +17,8 @@ struct Curve {
     std::filesystem::path folder() const { return golden / "adapters" / name; }
     bool has_adapter() const { return type != "full"; }
     nlohmann::json read() const {
-        std::filesystem::path file = has_adapter() ? folder() / "curve.json" : golden / "adapters" / (name + ".curve.json");
+        std::filesystem::path adapters = golden / "adapters";
+        std::filesystem::path file = adapters / (has_adapter() ? name + "/curve.json" : name + ".curve.json");
         return nlohmann::json::parse(bytes_of(file));
     }
 };

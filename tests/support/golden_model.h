@@ -1,4 +1,4 @@
-// A small checkpoint on one or more CPU ranks: everything that one batch gives, from the hidden states to the gradients.
+// A small checkpoint on one or more CPU ranks: all that one batch gives, from the hidden states to the gradients.
 #pragma once
 #include <map>
 
