@@ -28,7 +28,8 @@ class AbortSignal {
     }
 
     // Waits for `ready` under `lock`. Polls the signal too, so that no thread needs to know who waits where.
-    template <class Ready> void wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, Ready ready) const {
+    template <class Ready>
+    void wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, Ready ready) const {
         while (!ready()) {
             check();
             changed.wait_for(lock, std::chrono::milliseconds(20));

@@ -62,7 +62,8 @@ Tensor Context::bytes(const Param& param) const {
 
 void Context::upload(const Tensor& to, std::span<const std::byte> from) {
     if (from.size() != to.bytes())
-        throw Error(fmt::format("[context] {} bytes cannot fill {} {}", from.size(), name_of(to.dtype()), to.shape().text()));
+        throw Error(
+            fmt::format("[context] {} bytes cannot fill {} {}", from.size(), name_of(to.dtype()), to.shape().text()));
     run({"upload", cost::elementwise(to), {}, {to}}, [&](const CpuDevice&) {
         if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
     });
@@ -70,7 +71,8 @@ void Context::upload(const Tensor& to, std::span<const std::byte> from) {
 
 void Context::download(std::span<std::byte> to, const Tensor& from) {
     if (to.size() != from.bytes())
-        throw Error(fmt::format("[context] {} {} does not fill {} bytes", name_of(from.dtype()), from.shape().text(), to.size()));
+        throw Error(fmt::format("[context] {} {} does not fill {} bytes", name_of(from.dtype()), from.shape().text(),
+                                to.size()));
     if (is_plan()) std::memset(to.data(), 0, to.size());
     run({"download", cost::elementwise(from), {from}, {}}, [&](const CpuDevice&) {
         if (!to.empty()) std::memcpy(to.data(), from.data(), to.size());
@@ -92,11 +94,13 @@ bool Context::enter(const Op& op) {
     return !again || !in_forward_ || !parts_.recompute_plan || parts_.recompute_plan->needed(recomputing_, op_++);
 }
 
-LeaseScope::LeaseScope(Context& ctx, LayerStore& store, int unit) : ctx_(ctx), lease_(store.acquire(unit, ctx.compute())) {
+LeaseScope::LeaseScope(Context& ctx, LayerStore& store, int unit)
+    : ctx_(ctx), lease_(store.acquire(unit, ctx.compute())) {
     ctx_.held_.push_back({unit, lease_.frozen(), lease_.trainable()});
 }
 
-GradScope::GradScope(Context& ctx, LayerStore& store, int unit) : ctx_(ctx), lease_(store.gradients(unit, ctx.compute())) {
+GradScope::GradScope(Context& ctx, LayerStore& store, int unit)
+    : ctx_(ctx), lease_(store.gradients(unit, ctx.compute())) {
     ctx_.gradient_unit_ = unit;
     ctx_.gradient_bytes_ = lease_.bytes();
 }

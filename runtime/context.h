@@ -18,8 +18,8 @@ namespace tandem {
 
 enum class DeviceKind { cpu, cuda, plan };
 
-// What the random numbers of a step are drawn from (runtime/rng.h): whatever computes a token's mask, and however often,
-// the counter is the same.
+// What the random numbers of a step are drawn from (runtime/rng.h): whatever computes a token's mask, and however
+// often, the counter is the same.
 struct RandomState {
     std::uint64_t seed = 0;
     std::uint64_t step = 0;

@@ -9,7 +9,9 @@
 
 namespace tandem {
 
-enum class DType : std::uint8_t { f64, f32, bf16, f16, i64, i32, i16, i8, u64, u32, u16, u8, boolean, f8_e4m3, f8_e5m2 };
+enum class DType : std::uint8_t {
+    f64, f32, bf16, f16, i64, i32, i16, i8, u64, u32, u16, u8, boolean, f8_e4m3, f8_e5m2
+};
 
 // IEEE binary32 cut to its upper half; from float with round to nearest even, NaN stays NaN.
 struct bf16 {

@@ -1,5 +1,5 @@
-// A 64-bit hash of bytes, for telling files and weights apart (not for security): multiply and fold eight bytes at a time,
-// as wyhash does (Wang Yi). The value is part of what checkpoints hold, so the function never changes.
+// A 64-bit hash of bytes, for telling files and weights apart (not for security): multiply and fold eight bytes at a
+// time, as wyhash does (Wang Yi). The value is part of what checkpoints hold, so the function never changes.
 #pragma once
 #include <cstdint>
 #include <cstring>

@@ -83,8 +83,9 @@ class LayerStore {  // one per rank, used by its thread
   public:
     virtual ~LayerStore() = default;
     virtual const std::vector<UnitLayout>& units() const = 0;
-    // Order of use from here on; prefetching follows it. All ranks issue the same schedules. What is in flight is kept if
-    // the new schedule names it next, else it is waited for and dropped. A unit named twice running is gathered once.
+    // Order of use from here on; prefetching follows it. All ranks issue the same schedules. What is in flight is kept
+    // if the new schedule names it next, else it is waited for and dropped. A unit named twice running is gathered
+    // once.
     virtual void schedule(std::span<const int> units) = 0;
     virtual Lease acquire(int unit, Stream& user) = 0;        // user waits for the bytes; the next prefetch starts
     virtual GradLease gradients(int unit, Stream& user) = 0;

@@ -38,7 +38,8 @@ class HeapMemory final : public Memory {
   private:
     Block place(std::size_t bytes, Category category, std::string_view name) override {
         void* data = std::aligned_alloc(memory_alignment, align_up(std::max<std::size_t>(bytes, 1)));
-        if (!data) throw Error(fmt::format("[memory] no {} bytes left for {}; use a smaller batch or context", bytes, name));
+        if (!data)
+            throw Error(fmt::format("[memory] no {} bytes left for {}; use a smaller batch or context", bytes, name));
         return {static_cast<std::byte*>(data), bytes, category, -1, 0};
     }
     void release(const Block& block) override { std::free(block.data); }
@@ -66,11 +67,12 @@ class SlabMemory final : public Memory {
   private:
     Block place(std::size_t bytes, Category category, std::string_view name) override {
         if (next_ >= phase_->allocations.size())
-            throw Error(fmt::format("[memory] {} asks for {} ({} bytes) after the last planned allocation", phase_->name, name, bytes));
+            throw Error(fmt::format("[memory] {} asks for {} ({} bytes) after the last planned allocation",
+                                    phase_->name, name, bytes));
         const MemoryPlan::Allocation& a = phase_->allocations[next_++];
         if (a.name != name || bytes > a.bytes || a.category != category)
-            throw Error(fmt::format("[memory] {} asks for {} bytes of {}, the plan has {} bytes of {} there", phase_->name,
-                                    bytes, name, a.bytes, a.name));
+            throw Error(fmt::format("[memory] {} asks for {} bytes of {}, the plan has {} bytes of {} there",
+                                    phase_->name, bytes, name, a.bytes, a.name));
         return {slab_ + a.offset, bytes, category, -1, 0};
     }
     void release(const Block&) override {}

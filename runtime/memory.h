@@ -54,7 +54,9 @@ struct MemoryPlan {
 
 // Every allocation starts at a multiple of this many bytes (kernels and cuBLASLt choose by alignment).
 inline constexpr std::size_t memory_alignment = 256;
-constexpr std::size_t align_up(std::size_t bytes, std::size_t to = memory_alignment) { return (bytes + to - 1) / to * to; }
+constexpr std::size_t align_up(std::size_t bytes, std::size_t to = memory_alignment) {
+    return (bytes + to - 1) / to * to;
+}
 
 class Memory {
   public:
@@ -105,8 +107,8 @@ class PlanMemory final : public Memory {
     bool again_ = false;  // this phase was recorded before
 };
 
-// Replays a plan from `slab`, plan.slab_bytes() bytes aligned to memory_alignment, which outlives it. A request that the
-// plan does not hold is an Error that names it.
+// Replays a plan from `slab`, plan.slab_bytes() bytes aligned to memory_alignment, which outlives it. A request that
+// the plan does not hold is an Error that names it.
 std::unique_ptr<Memory> make_slab_memory(const MemoryPlan& plan, std::byte* slab);
 
 }  // namespace tandem

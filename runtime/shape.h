@@ -16,7 +16,8 @@ class Shape {
         for (std::int64_t d : dims) push(d);
     }
     void push(std::int64_t d) {
-        if (rank_ == 4 || d < 0) throw Error(fmt::format("[shape] expected up to 4 sizes >= 0, got {} as number {}", d, rank_ + 1));
+        if (rank_ == 4 || d < 0)
+            throw Error(fmt::format("[shape] expected up to 4 sizes >= 0, got {} as number {}", d, rank_ + 1));
         dims_[std::size_t(rank_++)] = d;
     }
     int rank() const { return rank_; }

@@ -27,7 +27,8 @@ class Tensor {
     std::byte* data() const { return data_; }
     template <class T> T* as() const {
         if (dtype_of<T> != dtype_)
-            throw Error(fmt::format("[tensor] expected {}, got {} {}", name_of(dtype_of<T>), name_of(dtype_), shape_.text()));
+            throw Error(
+                fmt::format("[tensor] expected {}, got {} {}", name_of(dtype_of<T>), name_of(dtype_), shape_.text()));
         return reinterpret_cast<T*>(data_);
     }
 
@@ -50,7 +51,9 @@ class Tensor {
         return t;
     }
 
-    const std::shared_ptr<Block>& block() const { return block_; }  // null for views of foreign memory and for empty ones
+    const std::shared_ptr<Block>& block() const {
+        return block_;
+    }  // null for views of foreign memory and for empty ones
     explicit operator bool() const { return shape_.rank() > 0; }
 
   private:

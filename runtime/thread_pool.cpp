@@ -91,7 +91,8 @@ void ThreadPool::run(std::int64_t count, void* f, void (*call)(void*, std::int64
         void* f;
         void (*call)(void*, std::int64_t);
     } both{f, call};
-    run_thread(count, &both, [](void* b, std::int64_t i, int) { static_cast<Both*>(b)->call(static_cast<Both*>(b)->f, i); });
+    run_thread(count, &both,
+               [](void* b, std::int64_t i, int) { static_cast<Both*>(b)->call(static_cast<Both*>(b)->f, i); });
 }
 
 }  // namespace tandem

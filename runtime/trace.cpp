@@ -17,8 +17,8 @@ void Trace::write(const std::filesystem::path& file) const {
     const char* comma = "\n";
     for (const Span& s : all) {
         out << comma
-            << fmt::format("{{\"name\":\"{}\",\"ph\":\"X\",\"pid\":{},\"tid\":\"{}\",\"ts\":{:.3f},\"dur\":{:.3f}}}", s.name,
-                           s.rank, s.lane, microseconds(s.begin - start), microseconds(s.end - s.begin));
+            << fmt::format("{{\"name\":\"{}\",\"ph\":\"X\",\"pid\":{},\"tid\":\"{}\",\"ts\":{:.3f},\"dur\":{:.3f}}}",
+                           s.name, s.rank, s.lane, microseconds(s.begin - start), microseconds(s.end - s.begin));
         comma = ",\n";
     }
     out << "\n]}\n";

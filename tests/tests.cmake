@@ -16,6 +16,14 @@ foreach(room ${rooms})
     endif()
 endforeach()
 
+# Benchmarks: claims of speed, run by hand (tests/README.md), never as tests.
+file(GLOB benchmarks CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/benchmarks/*.cpp)
+foreach(source ${benchmarks})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(bench_${name} EXCLUDE_FROM_ALL ${source})
+    target_link_libraries(bench_${name} PRIVATE tandem_tools)
+endforeach()
+
 # Tests that run the program; some let its system calls fail.
 add_library(failing_io MODULE tests/support/failing_io.cpp)
 target_link_libraries(failing_io PRIVATE ${CMAKE_DL_LIBS})

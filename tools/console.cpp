@@ -71,8 +71,6 @@ void Console::evaluation(std::int64_t step, double loss) {
     line(fmt::format("[V] step {} | loss {:.4f} | perplexity {:.3f}", step, loss, std::exp(loss)));
 }
 
-void Console::sample(const std::string& title, const std::string& text) { line(fmt::format("[S] {}: {}", title, text)); }
-
 namespace {
 
 // Rows: categories; a pair of columns (planned, seen) a rank.
@@ -119,7 +117,7 @@ void Console::memory(std::span<const MemoryPlan> plans, std::span<const Peaks> s
     line(memory_row("slab", cells));
 }
 
-void Console::loss_curve() const {
+void Console::loss_curve() {
     if (losses_.size() < 2) return;
     int columns = std::min<int>(curve_columns, int(losses_.size()));
     std::vector<double> means;
@@ -132,13 +130,13 @@ void Console::loss_curve() const {
     }
     double high = *std::max_element(means.begin(), means.end()), low = *std::min_element(means.begin(), means.end());
     double step = std::max(high - low, 1e-9) / (curve_rows - 1);
-    fmt::print(stderr, "[Loss]\n");
+    line("[Loss]");
     for (int row = 0; row < curve_rows; row++) {
         std::string text;
         for (double m : means) text += std::lround((high - m) / step) == row ? "*" : " ";
-        fmt::print(stderr, "  {:8.4f} |{}\n", high - step * row, text);
+        line(fmt::format("  {:8.4f} |{}", high - step * row, text));
     }
-    fmt::print(stderr, "           +{:-<{}}> step {}\n", "", columns, first_step_ + std::int64_t(losses_.size()) - 1);
+    line(fmt::format("           +{:-<{}}> step {}", "", columns, first_step_ + std::int64_t(losses_.size()) - 1));
 }
 
 }  // namespace tandem

@@ -28,12 +28,11 @@ class Console {
     void block(const std::string& title, const std::vector<std::pair<std::string, std::string>>& rows);
     void step(const StepMetrics& m, std::int64_t total_steps);
     void evaluation(std::int64_t step, double loss);
-    void sample(const std::string& title, const std::string& text);
     using Peaks = std::array<std::size_t, category_count>;
     void planned_memory(std::span<const MemoryPlan> plans);
     void memory(std::span<const MemoryPlan> plans, std::span<const Peaks> seen);
     // The losses so far, as a curve of characters.
-    void loss_curve() const;
+    void loss_curve();
 
   private:
     void clear_bar();

@@ -4,21 +4,27 @@ namespace tandem {
 
 namespace fs = std::filesystem;
 
-fs::path data_file(const std::string& name) {
-    if (name == "demo") return fs::path(TANDEM_DEMO) / "data.jsonl";
-    return name;
+namespace {
+const fs::path folder = TANDEM_DEMO;
 }
+
+fs::path data_file(const std::string& name) { return name == "demo" ? folder / "data.jsonl" : fs::path(name); }
+
+std::string model_place(const std::string& name) { return name == "demo" ? (folder / "model").string() : name; }
 
 void prepare_demo(TrainOptions& o) {
     o.output_dir = fs::path("output") / "demo";
     fs::remove_all(o.output_dir);
+    o.eval_dataset = (folder / "held_back.jsonl").string();
+    o.num_epochs = 4;
     o.context_length = 128;
     o.batch_size = 4;
     o.lora_rank = 16;
     o.lora_alpha = 32;
     o.lora_dropout = 0.05;
-    o.lr = 5e-3;
-    o.sample_prompt = "What does the noun \"harbour\" mean?";
+    o.lr = 2e-3;
+    o.lr_scheduler = LrSchedule::cosine;
+    o.sample_prompt = "What does an otter eat?";  // about one of the animals that only held_back.jsonl asks about
     o.trace = true;
 }
 

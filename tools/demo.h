@@ -1,4 +1,4 @@
-// What `./train` runs without arguments, and the names of data sets that ship with the program.
+// What `./train` runs without arguments, and what `demo` names: the model and the data that ship with the program.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -11,8 +11,9 @@ namespace tandem {
 // Its folder is output/demo, made anew each time.
 void prepare_demo(TrainOptions& options);
 
-// A file as it is named, or a data set that ships with the program.
+// What ships with the program for `demo`, else the name as it is.
 std::filesystem::path data_file(const std::string& name);
+std::string model_place(const std::string& name);
 
 // One user turn through the chat template where there is one, else the text as it is.
 std::vector<std::int32_t> encode_prompt(const TextTools& text, const std::string& prompt);

@@ -4,6 +4,7 @@
 #include "models/io/hf_config.h"
 #include "models/llama/rope_table.h"
 #include "models/text/tokenizer_config.h"
+#include "tools/demo.h"
 
 namespace tandem {
 
@@ -38,7 +39,7 @@ Model open_model(const ModelOptions& options, const std::optional<std::string>& 
         m.config = alias->shape;
         return m;
     }
-    ModelFiles files = find_model(options.model);
+    ModelFiles files = find_model(model_place(options.model));
     m.folder = files.folder;
     m.config = read_hf_config(files.folder);
     if (options.weights == Weights::load) m.weights = CheckpointFiles::open(files.weights);

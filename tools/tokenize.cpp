@@ -58,7 +58,7 @@ int tokenize(const std::vector<std::string>& arguments) {
     TokenizeOptions o;
     OptionSet set("tokenize", "Ids of text, of lines, or of a data set's samples.");
     if (read_options(o, set, arguments) == OptionSet::Parsed::help) return print_help(set);
-    fs::path folder = tokenizer_folder(o.model);
+    fs::path folder = tokenizer_folder(model_place(o.model));
     std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(folder);
     SpecialTokens special = o.add_special_tokens ? SpecialTokens::add : SpecialTokens::none;
     if (o.text) print_ids(tokenizer->encode(*o.text, special).ids, o.json);

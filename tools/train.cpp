@@ -120,6 +120,17 @@ void report(Console& console, const TrainRun& run, int threads) {
     console.line("[Sample] " + preview(run.data[0], run.model.tokenizer.get(), colour_of(2)));
 }
 
+void report_end(Console& console, const TrainRun& run, const Trace& trace) {
+    console.loss_curve();
+    std::vector<std::pair<std::string, std::string>> sample = run.answers;
+    if (run.options.sample_prompt) sample.insert(sample.begin(), {"prompt", *run.options.sample_prompt});
+    if (!sample.empty()) console.block("Answer", sample);
+    console.memory(run.memory, run.peaks);
+    if (trace.on()) console.line(overlap_report(trace));
+    if (run.saved)
+        console.line(fmt::format("[Saved] {} {}", run.trains_adapter() ? "adapter" : "model", run.saved->string()));
+}
+
 LaunchOptions launch_options(const TrainRun& run, Trace& trace, int threads) {
     LaunchOptions l;
     l.world_size = run.world_size();
@@ -162,11 +173,8 @@ int train(const std::vector<std::string>& arguments) {
     launch(l, [&](Rank& rank) {
         TrainRank(run, rank, rank.context().rank() == 0 ? &console : nullptr).train();
     });
-    if (trace.on()) {
-        trace.write(run.options.output_dir / "trace.json");
-        console.line(overlap_report(trace));
-    }
-    console.loss_curve();
+    if (trace.on()) trace.write(run.options.output_dir / "trace.json");
+    report_end(console, run, trace);
     return 0;
 }
 

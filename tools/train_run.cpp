@@ -111,7 +111,7 @@ void TrainRank::train() {
     restore();
     if (first()) metrics_.emplace(run_.options.output_dir / "metrics.jsonl", run_.start_step());
     DataFeed feed(run_.data, run_.feed());
-    if (run_.start_step() == 0) sample("before training");
+    if (run_.start_step() == 0) sample("before");
     std::int64_t done = run_.start_step();
     for (bool stopping = false; done < run_.total_steps && !stopping;) {
         step(done++, feed);
@@ -124,12 +124,12 @@ void TrainRank::train() {
     }
     if (done == run_.total_steps) {
         if (run_.eval_data && last_evaluation_ != done) evaluate(done);
-        sample("after training");
+        sample("after");
     }
     save();
     // Made last: it says that evaluation and results are complete as well.
     if (done == run_.total_steps && last_checkpoint_ != done && bad_in_a_row_ == 0) checkpoint(done);
-    report_memory();
+    gather_peaks();
 }
 
 void TrainRank::step(std::int64_t done, DataFeed& feed) {
@@ -175,17 +175,13 @@ void TrainRank::evaluate(std::int64_t done) {
     console_->evaluation(done, mean);
 }
 
-void TrainRank::sample(const std::string& title) {
+void TrainRank::sample(const std::string& when) {
     if (!generator_) return;
     GenerateSettings settings;
     settings.max_new_tokens = 64;
     settings.eos_ids = run_.model.eos_ids();
     std::vector<std::int32_t> answer = generator_->run(run_.sample_prompt, settings);
-    if (!first()) return;
-    if (run_.model.tokenizer)
-        console_->sample(title, run_.model.tokenizer->decode(answer, DecodeSpecial::skip));
-    else
-        console_->sample(title, fmt::format("{}", fmt::join(answer, " ")));
+    if (first()) run_.answers.emplace_back(when, run_.model.tokenizer->decode(answer, DecodeSpecial::skip));
 }
 
 void TrainRank::checkpoint(std::int64_t done) {
@@ -201,22 +197,21 @@ void TrainRank::checkpoint(std::int64_t done) {
 }
 
 void TrainRank::save() {
-    if (run_.trains_adapter()) {
-        std::filesystem::path folder = run_.options.output_dir / "adapter";
+    std::filesystem::path folder = run_.options.output_dir / (run_.trains_adapter() ? "adapter" : "model");
+    if (run_.trains_adapter())
         save_adapter(folder, run_.adapter, run_.params, ctx_, rank_.collective(), trainer_);
-        if (first()) console_->line(fmt::format("adapter saved to {}", folder.string()));
-    } else if (run_.options.save_model) {
-        std::filesystem::path folder = run_.options.output_dir / "model";
+    else if (run_.options.save_model)
         save_model(folder, run_.model, run_.params, ctx_, rank_.collective(), trainer_);
-        if (first()) console_->line(fmt::format("model saved to {}", folder.string()));
-    }
+    else
+        return;
+    if (first()) run_.saved = folder;
 }
 
-void TrainRank::report_memory() {
-    std::array<std::size_t, category_count> mine = ctx_.memory().ledger().peak;
-    std::vector<std::array<std::size_t, category_count>> all(std::size_t(ctx_.world_size()));
+void TrainRank::gather_peaks() {
+    Console::Peaks mine = ctx_.memory().ledger().peak;
+    std::vector<Console::Peaks> all(std::size_t(ctx_.world_size()));
     rank_.collective().all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
-    if (first()) console_->memory(run_.memory, all);
+    if (first()) run_.peaks = std::move(all);
 }
 
 }  // namespace tandem

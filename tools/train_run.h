@@ -30,6 +30,11 @@ struct TrainRun {
     RecomputePlan recompute;
     std::vector<LayerStore*> stores; // by rank; set by each rank, read after a barrier
 
+    // What rank 0 leaves for the report at the end.
+    std::vector<std::pair<std::string, std::string>> answers;  // when, what
+    std::vector<Console::Peaks> peaks;                         // by rank
+    std::optional<std::filesystem::path> saved;
+
     int world_size() const { return int(options.gpus.size()); }
     bool trains_adapter() const { return options.train_type != TrainType::full; }
     std::int64_t start_step() const { return resume ? resume->manifest.step : 0; }
@@ -53,10 +58,10 @@ class TrainRank {
     void check_update(const StepResult& result);
     void after_step(std::int64_t done, bool stopping);
     void evaluate(std::int64_t done);
-    void sample(const std::string& title);
+    void sample(const std::string& when);
     void checkpoint(std::int64_t done);
     void save();
-    void report_memory();
+    void gather_peaks();
     bool first() const { return console_ != nullptr; }
 
     TrainRun& run_;

@@ -26,7 +26,11 @@ std::int32_t choose(const std::vector<float>& logits, const GenerateSettings& se
 }  // namespace
 
 Generator::Generator(Context& ctx, const Llama& model, LayerStore& store, std::int64_t capacity)
-    : ctx_(ctx), model_(model), store_(store), capacity_(capacity), caches_(make_kv_caches(ctx, model.config, capacity)) {}
+    : ctx_(ctx),
+      model_(model),
+      store_(store),
+      capacity_(capacity),
+      caches_(make_kv_caches(ctx, model.config, capacity)) {}
 
 std::vector<float> Generator::next_logits(std::span<const std::int32_t> tokens, const char* phase) {
     PhaseScope scope(ctx_.memory(), phase);
@@ -34,7 +38,8 @@ std::vector<float> Generator::next_logits(std::span<const std::int32_t> tokens, 
     store_.schedule(schedule);
     HostBatch host;
     host.tokens.assign(tokens.begin(), tokens.end());
-    for (std::size_t t = 0; t < tokens.size(); t++) host.positions.push_back(std::int32_t(caches_.past + std::int64_t(t)));
+    for (std::size_t t = 0; t < tokens.size(); t++)
+        host.positions.push_back(std::int32_t(caches_.past + std::int64_t(t)));
     host.cu_seqlens.push_back(std::int32_t(tokens.size()));
     Batch batch = upload(ctx_, host);
     Value h = hidden_states(ctx_, model_, store_, batch, &caches_);

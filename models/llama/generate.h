@@ -18,8 +18,8 @@ class Generator {
     // The cache, for prompts and answers of `capacity` tokens together, is allocated here and kept.
     Generator(Context& ctx, const Llama& model, LayerStore& store, std::int64_t capacity);
 
-    // The new tokens, an ending EOS included. An InputError if the prompt is empty, holds an id outside the vocabulary, or
-    // leaves no room.
+    // The new tokens, an ending EOS included. An InputError if the prompt is empty, holds an id outside the vocabulary,
+    // or leaves no room.
     std::vector<std::int32_t> run(std::span<const std::int32_t> prompt, const GenerateSettings& settings);
 
     // Runs each phase once at its largest, for the memory plan.

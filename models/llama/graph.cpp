@@ -49,8 +49,9 @@ Value block(Context& ctx, const BlockInput& in, int i, Value h) {
 Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, KvCaches* caches) {
     const Params& p = model.params;
     BlockInput in{model, batch, caches};
-    Value h = layer(ctx, store, p.embedding.unit, {}, model.recompute,
-                    [in](Context& c, const Value&) { return embedding(c, in.batch.tokens, in.model.params.embedding.weight); });
+    Value h = layer(ctx, store, p.embedding.unit, {}, model.recompute, [in](Context& c, const Value&) {
+        return embedding(c, in.batch.tokens, in.model.params.embedding.weight);
+    });
     for (int i = 0; i < model.config.layers; i++)
         h = layer(ctx, store, p.layers[std::size_t(i)].unit, h, model.recompute,
                   [in, i](Context& c, const Value& x) { return block(c, in, i, x); });
@@ -68,7 +69,8 @@ Tensor evaluate(Context& ctx, const Llama& model, LayerStore& store, const Batch
 
 namespace {
 // Norm, head, loss and their gradients under one lease; h's slot then holds the gradient of the last hidden state.
-Tensor head_forward_backward(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale, Value h) {
+Tensor head_forward_backward(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale,
+                             Value h) {
     const HeadParams& w = model.params.head;
     LeaseScope lease(ctx, store, w.unit);
     std::optional<GradScope> gradients;

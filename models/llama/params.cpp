@@ -24,8 +24,8 @@ class TableBuilder {
                                  : frozen(unit, std::move(name), shape, {}, site);
     }
 
-    Linear projection(int unit, int layer, int module, const std::string& path, const std::string& name, std::int64_t out,
-                      std::int64_t in, bool bias) {
+    Linear projection(int unit, int layer, int module, const std::string& path, const std::string& name,
+                      std::int64_t out, std::int64_t in, bool bias) {
         std::string full = fmt::format("model.layers.{}.{}.{}", layer, path, name);
         RandomSite site{std::uint32_t(layer + 1), std::uint32_t(module)};
         RandomSite base_site{site.layer, base_module + site.module};

@@ -1,5 +1,5 @@
-// The parameter table of a Llama: every tensor with its name, unit, place and kind. Allocation, sharding, loading, naming
-// and saving all read this one table.
+// The parameter table of a Llama: every tensor with its name, unit, place and kind. Allocation, sharding, loading,
+// naming and saving all read this one table.
 #pragma once
 #include <optional>
 #include <string>
@@ -21,7 +21,8 @@ struct ParamSetup {
 
 struct TableEntry {
     enum class Kind { base, lora_a, lora_b };
-    std::string name;  // base: as in the checkpoint, "model.layers.0.mlp.up_proj.weight"; LoRA: "….up_proj.lora_A.weight"
+    std::string
+        name;  // base: as in the checkpoint, "model.layers.0.mlp.up_proj.weight"; LoRA: "….up_proj.lora_A.weight"
     Kind kind;
     Param param;
     std::optional<QuantSpec> quant;

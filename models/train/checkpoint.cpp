@@ -39,7 +39,8 @@ std::vector<Part> parts_of(const UnitState& s, DType type) {
 void write_rank(const fs::path& file, Context& ctx, Trainer& trainer) {
     std::vector<TensorSpec> specs;
     for (const UnitState& s : trainer.states())
-        for (const Part& p : parts_of(s, ctx.gradient_type())) specs.push_back({p.name, p.tensor.dtype(), {p.tensor.elements()}});
+        for (const Part& p : parts_of(s, ctx.gradient_type()))
+            specs.push_back({p.name, p.tensor.dtype(), {p.tensor.elements()}});
     SafetensorsWriter writer(file, specs);
     std::vector<std::byte> host;
     for (const UnitState& s : trainer.states())
@@ -55,9 +56,16 @@ std::uint64_t hash_file(const fs::path& file) { return hash_text(read_file(file)
 
 json to_json(const Manifest& m) {
     json files = json::array();
-    for (const Manifest::File& f : m.files) files.push_back({{"name", f.name}, {"bytes", f.bytes}, {"hash", hex(f.hash)}});
-    return {{"version", version}, {"step", m.step}, {"updates", m.updates}, {"world_size", m.world_size},
-            {"base_hash", hex(m.base_hash)}, {"kernels", m.kernels}, {"options", json::parse(m.options)}, {"files", files}};
+    for (const Manifest::File& f : m.files)
+        files.push_back({{"name", f.name}, {"bytes", f.bytes}, {"hash", hex(f.hash)}});
+    return {{"version", version},
+            {"step", m.step},
+            {"updates", m.updates},
+            {"world_size", m.world_size},
+            {"base_hash", hex(m.base_hash)},
+            {"kernels", m.kernels},
+            {"options", json::parse(m.options)},
+            {"files", files}};
 }
 
 // The manifest's own hash covers the rest of it, so that a flipped bit anywhere is seen.
@@ -72,10 +80,17 @@ Manifest parse_manifest(const fs::path& file) {
         json j = json::parse(read_file(file));
         std::string hash = j.at("hash");
         j.erase("hash");
-        if (hex(hash_text(j.dump())) != hash) throw InputError(fmt::format("{}: the manifest is damaged", file.string()));
+        if (hex(hash_text(j.dump())) != hash)
+            throw InputError(fmt::format("{}: the manifest is damaged", file.string()));
         if (j.at("version") != version)
             throw InputError(fmt::format("{}: written by another version of this program", file.string()));
-        Manifest m{j.at("step"), j.at("updates"), j.at("world_size"), unhex(j.at("base_hash")), j.at("kernels"), j.at("options").dump(), {}};
+        Manifest m{j.at("step"),
+                   j.at("updates"),
+                   j.at("world_size"),
+                   unhex(j.at("base_hash")),
+                   j.at("kernels"),
+                   j.at("options").dump(),
+                   {}};
         for (const json& f : j.at("files")) m.files.push_back({f.at("name"), f.at("bytes"), unhex(f.at("hash"))});
         return m;
     } catch (const std::exception& e) {
@@ -89,7 +104,8 @@ std::vector<fs::path> step_folders(const fs::path& root) {  // newest first
     std::error_code ignored;
     for (const fs::directory_entry& e : fs::directory_iterator(root, ignored)) {
         std::string name = e.path().filename().string();
-        bool digits = name.size() > 5 && std::all_of(name.begin() + 5, name.end(), [](char c) { return c >= '0' && c <= '9'; });
+        bool digits =
+            name.size() > 5 && std::all_of(name.begin() + 5, name.end(), [](char c) { return c >= '0' && c <= '9'; });
         if (name.starts_with("step-") && digits) found.push_back(e.path());
     }
     auto number = [](const fs::path& p) { return std::stoull(p.filename().string().substr(5)); };
@@ -139,14 +155,16 @@ Checkpoint open_checkpoint(const fs::path& folder) {
         std::error_code missing;
         if (fs::file_size(file, missing) != f.bytes || missing)
             throw InputError(fmt::format("{}: missing or of another size than the manifest says", file.string()));
-        if (hash_file(file) != f.hash) throw InputError(fmt::format("{}: damaged (its hash is another)", file.string()));
+        if (hash_file(file) != f.hash)
+            throw InputError(fmt::format("{}: damaged (its hash is another)", file.string()));
     }
     if (int(c.manifest.files.size()) != c.manifest.world_size)
         throw InputError(fmt::format("{}: not all ranks' files are listed", (folder / manifest_name).string()));
     return c;
 }
 
-std::optional<Checkpoint> newest_checkpoint(const fs::path& root, const std::function<void(const std::string&)>& skipped) {
+std::optional<Checkpoint> newest_checkpoint(const fs::path& root,
+                                            const std::function<void(const std::string&)>& skipped) {
     for (const fs::path& folder : step_folders(root)) try {
             return open_checkpoint(folder);
         } catch (const Error& e) {

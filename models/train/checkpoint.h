@@ -1,5 +1,5 @@
-// Checkpoints: step-NNNNNN/ with one safetensors file a rank (its ranges of masters and optimizer states) and a manifest,
-// written last, with the size and hash of each. A folder has its name only when all of it is on disk.
+// Checkpoints: step-NNNNNN/ with one safetensors file a rank (its ranges of masters and optimizer states) and a
+// manifest, written last, with the size and hash of each. A folder has its name only when all of it is on disk.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -29,8 +29,8 @@ struct Checkpoint {
     Manifest manifest;
 };
 
-// Collective: every rank writes its part into `root`; then all but the newest `keep` are removed. An Error names the file;
-// whatever was there before stays.
+// Collective: every rank writes its part into `root`; then all but the newest `keep` are removed. An Error names the
+// file; whatever was there before stays.
 void save_checkpoint(const std::filesystem::path& root, const Manifest& manifest, std::int64_t keep, Context& ctx,
                      Collective& ranks, Trainer& trainer);
 

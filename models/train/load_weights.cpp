@@ -24,7 +24,8 @@ void random_values(const TableEntry& e, std::uint64_t seed, std::span<float> out
     for (std::int64_t row = 0; row < e.param.shape[0]; row++)
         for (std::int64_t col = 0; col < cols; col += 4) {
             Normal4 n = normal(random_bits(key, {0, 0, std::uint32_t(row), std::uint32_t(col)}));
-            for (std::int64_t k = col; k < std::min(col + 4, cols); k++) out[std::size_t(row * cols + k)] = 0.02f * n.value[k - col];
+            for (std::int64_t k = col; k < std::min(col + 4, cols); k++)
+                out[std::size_t(row * cols + k)] = 0.02f * n.value[k - col];
         }
 }
 
@@ -81,7 +82,8 @@ class Loader {
     void quantize_and_store(const TableEntry& e) {
         std::vector<float> v = values(e);
         if (has_nonfinite(v.data(), std::int64_t(v.size()), pool_))
-            throw InputError(fmt::format("{} holds NaN or infinity and cannot be quantized; get a sound copy of the model", e.name));
+            throw InputError(
+                fmt::format("{} holds NaN or infinity and cannot be quantized; get a sound copy of the model", e.name));
         std::vector<std::byte> bytes(quant_layout(*e.quant, std::int64_t(v.size())).bytes);
         quantize(*e.quant, v.data(), std::int64_t(v.size()), bytes.data(), pool_);
         store_frozen(e, bytes);
@@ -123,10 +125,11 @@ class Loader {
 
 }  // namespace
 
-std::uint64_t load_weights(const Params& params, const WeightSource& source, std::span<LayerStore* const> stores, int part,
-                           int parts, ThreadPool& pool) {
+std::uint64_t load_weights(const Params& params, const WeightSource& source, std::span<LayerStore* const> stores,
+                           int part, int parts, ThreadPool& pool) {
     Loader loader(source, stores, pool);
-    for (std::size_t i = std::size_t(part); i < params.table.size(); i += std::size_t(parts)) loader.load(params.table[i]);
+    for (std::size_t i = std::size_t(part); i < params.table.size(); i += std::size_t(parts))
+        loader.load(params.table[i]);
     return loader.hash();
 }
 
@@ -135,16 +138,18 @@ void check_weights(const Params& params, const CheckpointFiles& files) {
         if (e.kind != TableEntry::Kind::base) continue;
         if (std::optional<BnbWeight> w = find_bnb_weight(files, e.name)) {
             if (!e.quant || *e.quant != w->spec || Shape{w->rows, w->cols} != e.param.shape)
-                throw InputError(fmt::format("{}: {} is quantized in the checkpoint in a way that its config.json does not say",
-                                             files.path().string(), e.name));
+                throw InputError(
+                    fmt::format("{}: {} is quantized in the checkpoint in a way that its config.json does not say",
+                                files.path().string(), e.name));
             continue;
         }
         std::vector<std::int64_t> dims;
         for (int i = 0; i < e.param.shape.rank(); i++) dims.push_back(e.param.shape[i]);
         const TensorInfo& info = files.get(e.name, dims);
-        if (info.dtype != DType::f32 && info.dtype != DType::bf16 && info.dtype != DType::f16 && info.dtype != DType::f64)
-            throw InputError(fmt::format("{}: {} has type {}; expected f32, bf16 or f16", files.file_of(info).string(), e.name,
-                                         name_of(info.dtype)));
+        if (info.dtype != DType::f32 && info.dtype != DType::bf16 && info.dtype != DType::f16 &&
+            info.dtype != DType::f64)
+            throw InputError(fmt::format("{}: {} has type {}; expected f32, bf16 or f16", files.file_of(info).string(),
+                                         e.name, name_of(info.dtype)));
     }
 }
 
@@ -156,13 +161,15 @@ void check_adapter(const Params& params, const Adapter& adapter) {
         std::int64_t rank = adapter.config().rank;
         bool is_a = e.kind == TableEntry::Kind::lora_a;
         if (!m || e.param.shape != (is_a ? Shape{rank, m->in} : Shape{m->out, rank}))
-            throw InputError(fmt::format("the adapter does not fit the model: it has no {} of shape {}; was it made for another model?",
-                                         e.name, e.param.shape.text()));
+            throw InputError(fmt::format(
+                "the adapter does not fit the model: it has no {} of shape {}; was it made for another model?", e.name,
+                e.param.shape.text()));
         used += is_a;
     }
     if (used != adapter.modules().size())
-        throw InputError(fmt::format("the adapter has {} modules, the model only {} of them; was it made for another model?",
-                                     adapter.modules().size(), used));
+        throw InputError(
+            fmt::format("the adapter has {} modules, the model only {} of them; was it made for another model?",
+                        adapter.modules().size(), used));
 }
 
 }  // namespace tandem

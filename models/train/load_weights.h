@@ -17,11 +17,11 @@ struct WeightSource {
     std::uint64_t seed = 0;
 };
 
-// Loads every `parts`-th tensor of the table, from number `part` on, into all stores. Run by as many threads as there are
-// ranks, each with its own part; a barrier must follow. Returns a hash of the frozen tensors it saw, to be summed over
-// parts: the identity of the base weights as this run holds them.
-std::uint64_t load_weights(const Params& params, const WeightSource& source, std::span<LayerStore* const> stores, int part,
-                           int parts, ThreadPool& pool);
+// Loads every `parts`-th tensor of the table, from number `part` on, into all stores. Run by as many threads as there
+// are ranks, each with its own part; a barrier must follow. Returns a hash of the frozen tensors it saw, to be summed
+// over parts: the identity of the base weights as this run holds them.
+std::uint64_t load_weights(const Params& params, const WeightSource& source, std::span<LayerStore* const> stores,
+                           int part, int parts, ThreadPool& pool);
 
 // Refuses a checkpoint that lacks a tensor of the table, or has one of another shape, before anything is loaded.
 void check_weights(const Params& params, const CheckpointFiles& files);

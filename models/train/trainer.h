@@ -1,4 +1,5 @@
-// An optimizer step of one rank, and what it keeps between steps. On the plan device the same code makes the memory plan.
+// An optimizer step of one rank, and what it keeps between steps. On the plan device the same code makes the memory
+// plan.
 #pragma once
 #include <optional>
 #include <string>
@@ -26,7 +27,7 @@ struct StepInput {
 struct StepResult {
     double loss = 0;       // of the whole step, before the update
     double grad_norm = 0;  // before clipping
-    std::string bad;       // not empty: loss or gradients were not finite, and no weight was changed; what was bad first
+    std::string bad;  // not empty: loss or gradients were not finite, and no weight was changed; what was bad first
 };
 
 // The optimizer's state of one unit's range; empty tensors where the optimizer keeps none.

@@ -15,7 +15,9 @@ Value add(Context& ctx, const Value& a, const Value& b) {
             GradOut to = ctx.pass(slot, dy);
             if (!to) continue;
             ctx.run({"add.backward", cost::elementwise(dy, to.addend, to.out), {dy, to.addend}, {to.out}},
-                    [&](auto device) { add_forward(device, {to.addend, dy, to.out}); });
+                    [&](auto device) {
+                        add_forward(device, {to.addend, dy, to.out});
+                    });
         }
     });
     return y;

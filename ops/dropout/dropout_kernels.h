@@ -1,6 +1,6 @@
-// Inverted dropout: y[t,c] = x[t,c] / (1 - p) where it is kept, else 0. The mask comes from runtime/rng.h: key (seed, site),
-// place (step, sample and position of token t, column c), so every computation of it is the same, and no two sites,
-// samples or positions share one.
+// Inverted dropout: y[t,c] = x[t,c] / (1 - p) where it is kept, else 0. The mask comes from runtime/rng.h: key (seed,
+// site), place (step, sample and position of token t, column c), so every computation of it is the same, and no two
+// sites, samples or positions share one.
 #pragma once
 #include "runtime/context.h"
 #include "runtime/rng.h"

@@ -10,8 +10,10 @@ void embedding_forward(const CpuDevice& device, const EmbeddingForward& args) {
     const std::int64_t count = args.tokens.elements(), vocab = args.weight.dim(0);
     for (std::int64_t t = 0; t < count; t++)
         if (tokens[t] < 0 || tokens[t] >= vocab)
-            throw Error(fmt::format("[embedding] token {} has id {}, outside the vocabulary of {}; "
-                                    "use the tokenizer that belongs to the model", t, tokens[t], vocab));
+            throw Error(
+                fmt::format("[embedding] token {} has id {}, outside the vocabulary of {}; "
+                            "use the tokenizer that belongs to the model",
+                            t, tokens[t], vocab));
     const std::size_t row_bytes = std::size_t(args.weight.dim(1)) * size_of(args.weight.dtype());
     device.pool->parallel_for(count, [&](std::int64_t t) {
         std::memcpy(args.y.data() + std::size_t(t) * row_bytes, args.weight.data() + std::size_t(tokens[t]) * row_bytes,

@@ -24,8 +24,10 @@ void sum_of_squares_kernel(const CpuDevice& device, const Tensor& gradient, cons
             sums[i] = block_sum(x + begin, std::min(elements_per_block, n - begin));
         });
     };
-    if (gradient.dtype() == DType::f64) sum_blocks(gradient.as<double>());
-    else sum_blocks(gradient.as<float>());
+    if (gradient.dtype() == DType::f64)
+        sum_blocks(gradient.as<double>());
+    else
+        sum_blocks(gradient.as<float>());
     double total = 0;
     for (std::int64_t i = 0; i < blocks; i++) total += sums[i];
     *out.as<double>() = total;

@@ -17,8 +17,12 @@ Cost weight_cost(const Linear& w, const Tensor& x, const Tensor& y) {
     return cost::matmul(x.rows(), out, in, weight_bytes + double(x.bytes() + y.bytes()));
 }
 
-Cost down_cost(const Lora& l, const Tensor& x) { return cost::matmul(x.rows(), l.a.shape[0], x.dim(-1), double(x.bytes())); }
-Cost up_cost(const Lora& l, const Tensor& y) { return cost::matmul(y.rows(), y.dim(-1), l.a.shape[0], double(y.bytes())); }
+Cost down_cost(const Lora& l, const Tensor& x) {
+    return cost::matmul(x.rows(), l.a.shape[0], x.dim(-1), double(x.bytes()));
+}
+Cost up_cost(const Lora& l, const Tensor& y) {
+    return cost::matmul(y.rows(), y.dim(-1), l.a.shape[0], double(y.bytes()));
+}
 
 bool drops(const Context& ctx, const Lora& l) { return l.dropout > 0 && ctx.random.samples; }
 
@@ -58,13 +62,15 @@ void lora_gradients(Context& ctx, const Value& x, const Lora& l, const Tensor& d
         c += up_cost(l, dy);
     }
     ctx.run({"lora.backward", c, {in, down, dy, dx.addend}, {up, dx.out}}, [&](auto device) {
-        lora_backward(device, {dy, in, ctx.bytes(l.a), ctx.bytes(l.b), down, l.scale, up, ctx.grad(l.a), ctx.grad(l.b), dx});
+        lora_backward(device,
+                      {dy, in, ctx.bytes(l.a), ctx.bytes(l.b), down, l.scale, up, ctx.grad(l.a), ctx.grad(l.b), dx});
     });
     if (!through_mask) return;
     GradOut to = ctx.grad(x);
-    ctx.run({"lora.dropout.backward", cost::elementwise(dx.out, to.out), {dx.out, to.addend}, {to.out}}, [&](auto device) {
-        dropout_backward(device, {dx.out, l.site, l.dropout, ctx.random, to});
-    });
+    ctx.run({"lora.dropout.backward", cost::elementwise(dx.out, to.out), {dx.out, to.addend}, {to.out}},
+            [&](auto device) {
+                dropout_backward(device, {dx.out, l.site, l.dropout, ctx.random, to});
+            });
 }
 
 void weight_gradients(Context& ctx, const Value& x, const Linear& w, const Tensor& dy) {

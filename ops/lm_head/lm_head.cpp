@@ -20,7 +20,7 @@ Cost product_cost(const Tensor& hidden, const Tensor& logits, const Weight& w) {
 }  // namespace
 
 std::int64_t default_rows_per_chunk(std::int64_t vocab) {
-    return std::max<std::int64_t>(32, (32 << 20) / (vocab * std::int64_t(sizeof(float))));
+    return std::max<std::int64_t>(32, (96 << 20) / (vocab * std::int64_t(sizeof(float))));
 }
 
 Tensor lm_head(Context& ctx, const Tensor& h, const Weight& weight) {

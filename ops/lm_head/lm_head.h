@@ -21,7 +21,7 @@ Tensor lm_head_loss(Context& ctx, const Value& h,  // [tokens, hidden]  f64 | f3
                     const Weight& weight,          // [vocab, hidden], dense
                     const LossTargets& targets, double scale, std::int64_t rows_per_chunk);
 
-// A chunk whose logits take about 32 MB, at least 32 rows.
+// A chunk whose f32 logits take about 96 MB, at least 32 rows: the head is packed once a chunk, so small ones are slow.
 std::int64_t default_rows_per_chunk(std::int64_t vocab);
 
 }  // namespace tandem

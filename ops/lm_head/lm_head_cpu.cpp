@@ -41,7 +41,8 @@ void check_targets(const LossForward& a, std::int64_t vocab) {
     const std::int32_t *rows = a.targets.rows.as<std::int32_t>(), *targets = a.targets.targets.as<std::int32_t>();
     for (std::int64_t i = a.begin; i < a.end; i++)
         if (rows[i] < 0 || rows[i] >= a.h.rows() || targets[i] < 0 || targets[i] >= vocab)
-            throw Error(fmt::format("[lm_head_loss] target {} of row {} is outside the vocabulary of {}", targets[i], rows[i], vocab));
+            throw Error(fmt::format("[lm_head_loss] target {} of row {} is outside the vocabulary of {}", targets[i],
+                                    rows[i], vocab));
 }
 
 }  // namespace
@@ -56,7 +57,8 @@ void lm_head_loss_forward(const CpuDevice& device, const LossForward& a) {
     const std::int32_t *rows = a.targets.rows.as<std::int32_t>(), *targets = a.targets.targets.as<std::int32_t>();
     check_targets(a, vocab);
     device.pool->parallel_for(count, [&](std::int64_t i) {
-        std::memcpy(a.hidden.data() + std::size_t(i) * row_bytes, a.h.data() + std::size_t(rows[a.begin + i]) * row_bytes, row_bytes);
+        std::memcpy(a.hidden.data() + std::size_t(i) * row_bytes,
+                    a.h.data() + std::size_t(rows[a.begin + i]) * row_bytes, row_bytes);
     });
     lm_head_logits(device, a.hidden, a.weight, a.logits);
     visit_compute(a.h.dtype(), [&]<class T>() {
@@ -104,8 +106,10 @@ void lm_head_loss_sum(const CpuDevice&, const Tensor& losses, double scale, cons
 }
 
 void lm_head_gradient_start(const CpuDevice&, const GradOut& dh) {
-    if (!dh.addend) std::memset(dh.out.data(), 0, dh.out.bytes());
-    else if (dh.addend.data() != dh.out.data()) std::memcpy(dh.out.data(), dh.addend.data(), dh.out.bytes());
+    if (!dh.addend)
+        std::memset(dh.out.data(), 0, dh.out.bytes());
+    else if (dh.addend.data() != dh.out.data())
+        std::memcpy(dh.out.data(), dh.addend.data(), dh.out.bytes());
 }
 
 }  // namespace tandem

@@ -14,9 +14,10 @@ Value rmsnorm(Context& ctx, const Value& x, const Param& weight, double eps) {
     });
     ctx.backward(y, {x, weight}, [x, weight, rstd](Context& ctx, Tensor dy) {
         GradOut dx = ctx.grad(x), dweight = ctx.grad(weight);
-        ctx.run({"rmsnorm.backward", cost::elementwise(x, dy, dx.out), {x, rstd, dy, dx.addend}, {dx.out}}, [&](auto device) {
-            rmsnorm_backward(device, {x, ctx.bytes(weight), rstd, dy, dx, dweight});
-        });
+        ctx.run({"rmsnorm.backward", cost::elementwise(x, dy, dx.out), {x, rstd, dy, dx.addend}, {dx.out}},
+                [&](auto device) {
+                    rmsnorm_backward(device, {x, ctx.bytes(weight), rstd, dy, dx, dweight});
+                });
     });
     return y;
 }

@@ -9,7 +9,8 @@ namespace tandem {
 
 namespace {
 
-template <class T> void forward_row(const T* x, const T* weight, T* y, accumulate_t<T>& rstd, std::int64_t n, double eps) {
+template <class T>
+void forward_row(const T* x, const T* weight, T* y, accumulate_t<T>& rstd, std::int64_t n, double eps) {
     using A = accumulate_t<T>;
     const A sum = simd::sum<A>(n, [x](std::int64_t i) { return A(x[i]) * A(x[i]); });
     const A r = A(1) / std::sqrt(sum / A(n) + A(eps));
@@ -26,22 +27,25 @@ template <class T> void input_gradient_row(const RmsnormBackward& a, std::int64_
     const A rstd = a.rstd.as<A>()[t];
     const A dot = simd::sum<A>(n, [=](std::int64_t i) { return A(weight[row + i]) * A(dy[row + i]) * A(x[row + i]); });
     const A scale = dot * rstd * rstd / A(n);
-    simd::write_gradient<T>(a.dx, row, row + n, [=](std::int64_t i) {
-        return rstd * (A(weight[i]) * A(dy[i]) - A(x[i]) * scale);
-    });
+    simd::write_gradient<T>(a.dx, row, row + n,
+                            [=](std::int64_t i) { return rstd * (A(weight[i]) * A(dy[i]) - A(x[i]) * scale); });
 }
 
-constexpr std::int64_t columns_per_block = 64;
+constexpr std::int64_t columns_per_block = 256;
 
 // Rows are added in order, for a block of columns at a time.
 template <class T> void weight_gradient_columns(const RmsnormBackward& a, std::int64_t block) {
     using A = accumulate_t<T>;
-    const std::int64_t n = a.x.dim(-1), begin = block * columns_per_block, width = std::min(columns_per_block, n - begin);
+    const std::int64_t n = a.x.dim(-1), begin = block * columns_per_block,
+                       width = std::min(columns_per_block, n - begin);
     A sums[columns_per_block] = {};
+    T normalised[columns_per_block];
     for (std::int64_t t = 0; t < a.x.rows(); t++) {
         const T *x = a.x.as<T>() + t * n + begin, *dy = a.dy.as<T>() + t * n + begin;
         const A rstd = a.rstd.as<A>()[t];
-        for (std::int64_t i = 0; i < width; i++) sums[i] += A(dy[i]) * A(T(A(x[i]) * rstd));
+#pragma GCC ivdep
+        for (std::int64_t i = 0; i < width; i++) normalised[i] = T(A(x[i]) * rstd);
+        for (std::int64_t i = 0; i < width; i++) sums[i] += A(dy[i]) * A(normalised[i]);
     }
     A* out = a.dweight.out.as<A>() + begin;
     for (std::int64_t i = 0; i < width; i++) out[i] += sums[i];

@@ -21,8 +21,10 @@ template <class T> void update(const CpuDevice& device, const SgdStep& s) {
 }  // namespace
 
 void sgd_kernel(const CpuDevice& device, const SgdStep& step) {
-    if (step.master.dtype() == DType::f64) update<double>(device, step);
-    else update<float>(device, step);
+    if (step.master.dtype() == DType::f64)
+        update<double>(device, step);
+    else
+        update<float>(device, step);
 }
 
 }  // namespace tandem

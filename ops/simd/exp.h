@@ -6,8 +6,8 @@
 
 namespace tandem::simd {
 
-// e^x = 2^k e^r with k = round(x / ln 2) and |r| <= ln 2 / 2; ln 2 is split so that k times its upper part is exact, and
-// e^r is a polynomial (Cephes' expf). Error below 2 ulp; below 1 ulp of the smallest number where the result is
+// e^x = 2^k e^r with k = round(x / ln 2) and |r| <= ln 2 / 2; ln 2 is split so that k times its upper part is exact,
+// and e^r is a polynomial (Cephes' expf). Error below 2 ulp; below 1 ulp of the smallest number where the result is
 // subnormal. Infinite above 88.73, zero below -104, NaN for NaN.
 inline float exp(float x) {
     constexpr float to_integer = 0x1.8p23f;  // adding it rounds to an integer, held in the low bits

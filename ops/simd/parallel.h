@@ -35,7 +35,8 @@ template <class F> void parallel(const CpuDevice& device, std::int64_t count, F&
 // f(begin, end) for the blocks of [0, count); the inputs and outputs of one stay in the L1 and L2 caches.
 inline constexpr std::int64_t block = 4096;
 template <class F> void parallel_blocks(const CpuDevice& device, std::int64_t count, F&& f) {
-    parallel(device, (count + block - 1) / block, [&](std::int64_t i) { f(i * block, std::min(count, (i + 1) * block)); });
+    parallel(device, (count + block - 1) / block,
+             [&](std::int64_t i) { f(i * block, std::min(count, (i + 1) * block)); });
 }
 
 }  // namespace tandem::simd

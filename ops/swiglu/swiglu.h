@@ -1,5 +1,5 @@
-// y = silu(gate) * up, where silu(g) = g / (1 + e^-g) (Shazeer, GLU Variants Improve Transformer, 2020); computed in f32
-// (f64 for f64) and rounded once, to y. Backward computes the sigmoid again.
+// y = silu(gate) * up, where silu(g) = g / (1 + e^-g) (Shazeer, GLU Variants Improve Transformer, 2020); computed in
+// f32 (f64 for f64) and rounded once, to y. Backward computes the sigmoid again.
 #pragma once
 #include "runtime/context.h"
 

@@ -12,7 +12,9 @@ struct CpuDevice {
     // other kernels: nothing in scratch outlives the kernel.
     static constexpr std::size_t private_bytes = 2u << 20;
     static constexpr std::size_t shared_bytes = 16u << 20;
-    static constexpr std::size_t scratch_bytes(int threads) { return shared_bytes + std::size_t(threads) * private_bytes; }
+    static constexpr std::size_t scratch_bytes(int threads) {
+        return shared_bytes + std::size_t(threads) * private_bytes;
+    }
 
     ThreadPool* pool;
     std::byte* scratch;  // scratch_bytes(pool->size())

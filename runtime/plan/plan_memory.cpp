@@ -13,7 +13,8 @@ std::size_t pack_phase(MemoryPlan::Phase& phase, std::size_t base) {
     std::vector<MemoryPlan::Allocation>& all = phase.allocations;
     std::vector<std::size_t> order(all.size());
     std::iota(order.begin(), order.end(), std::size_t(0));
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return all[a].bytes > all[b].bytes; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return all[a].bytes > all[b].bytes; });
     std::vector<std::size_t> placed;  // by offset
     std::size_t top = base;
     for (std::size_t i : order) {

@@ -1,5 +1,5 @@
-// Which ops of a recomputed block make something that its backward reads. Found on the plan device; elsewhere the others
-// are skipped (the product of down_proj is not computed again).
+// Which ops of a recomputed block make something that its backward reads. Found on the plan device; elsewhere the
+// others are skipped (the product of down_proj is not computed again).
 #pragma once
 #include <map>
 #include <vector>

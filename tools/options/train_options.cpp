@@ -65,7 +65,7 @@ void declare_output(OptionSet& set, TrainOptions& o) {
     set.add("keep", o.keep, "how many checkpoints stay", {.min = 1});
     set.add("eval_dataset", o.eval_dataset, "held-back samples for the evaluation loss");
     set.add("eval_every", o.eval_every, "steps between evaluations; 0 for the end of each epoch", {.min = 0});
-    set.add("sample_prompt", o.sample_prompt, "a prompt to answer at each evaluation");
+    set.add("sample_prompt", o.sample_prompt, "a prompt to answer before and after training");
     set.add("log_to", o.log_to, "a progress bar on a terminal, or a line for each step");
     set.add("trace", o.trace, "write trace.json for chrome://tracing");
 }

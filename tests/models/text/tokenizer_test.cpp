@@ -61,7 +61,9 @@ TEST_CASE("the golden tokenizers give the golden ids and texts") {
 
 TEST_CASE("every form of tokenizer.json gives what the library gives") {
     TemporaryFile file;
-    for (const json& v : read_json(golden + "/tokenizer_variants.json")["variants"]) {
+    json variants = read_json(golden + "/tokenizer_variants.json")["variants"];
+    REQUIRE(variants.size() > 30);
+    for (const json& v : variants) {
         CAPTURE(v["base"].get<std::string>());
         CAPTURE(v["name"].get<std::string>());
         json spec = read_json(golden + "/models/" + v["base"].get<std::string>() + "/tokenizer.json");

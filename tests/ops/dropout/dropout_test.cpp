@@ -1,0 +1,94 @@
+#include "ops/dropout/dropout_kernels.h"
+#include "tests/support/check_op.h"
+
+using namespace tandem;
+using namespace tandem::test;
+
+namespace {
+
+constexpr std::int64_t columns = 1030;  // four blocks of 256 and a ragged one
+
+struct Mask {
+    std::uint64_t seed = 1, step = 2;
+    RandomSite site{3, 4};
+    std::vector<std::int32_t> samples{5, 5, 6}, positions{0, 1, 0};
+    double p = 0.25;
+};
+
+std::vector<double> dropped(const Mask& m, DType type = DType::f32, int threads = 1, double addend = 0) {
+    TestRank rank(type, threads);
+    std::int64_t tokens = std::int64_t(m.samples.size());
+    Tensor samples = rank.ctx.empty({tokens}, DType::i32, "samples"),
+           positions = rank.ctx.empty({tokens}, DType::i32, "positions");
+    std::copy(m.samples.begin(), m.samples.end(), samples.as<std::int32_t>());
+    std::copy(m.positions.begin(), m.positions.end(), positions.as<std::int32_t>());
+    RandomState random{m.seed, m.step, samples, positions};
+    std::vector<double> ones(std::size_t(tokens * columns), 1.0);
+    Tensor x = tensor_of(rank.ctx, {tokens, columns}, type, ones);
+    if (addend == 0) {
+        Tensor out = rank.ctx.empty_like(x, "out");
+        dropout_forward(rank.ctx.cpu(), {x, m.site, m.p, random, out});
+        return values_of(out);
+    }
+    Tensor out = tensor_of(rank.ctx, {tokens, columns}, type, std::vector<double>(ones.size(), addend));
+    dropout_backward(rank.ctx.cpu(), {x, m.site, m.p, random, {out, out}});
+    return values_of(out);
+}
+
+std::vector<double> row(const std::vector<double>& v, int t) {
+    return {v.begin() + t * columns, v.begin() + (t + 1) * columns};
+}
+
+}  // namespace
+
+TEST_CASE("dropout follows the counter of its place") {
+    Mask m;
+    std::vector<double> y = dropped(m, DType::f64);
+    PhiloxKey key = philox_key(m.seed, m.site);
+    for (std::uint32_t t = 0; t < 3; t++)
+        for (std::uint32_t c = 0; c < columns; c++) {
+            RandomPlace place{2, std::uint32_t(m.samples[t]), std::uint32_t(m.positions[t]), c};
+            bool keeps = dropout_keeps(random_bits(key, place)[int(c % 4)], dropout_threshold(m.p));
+            REQUIRE(y[t * columns + c] == (keeps ? 1 / (1 - m.p) : 0.0));
+        }
+}
+
+TEST_CASE("dropout: the same mask again, for every type, thread count and in backward") {
+    Mask m;
+    m.p = 0.5;  // kept values are 2 in every type
+    std::vector<double> y = dropped(m, DType::f64), plus = y;
+    for (double& v : plus) v += 1;
+    for (DType t : {DType::f64, DType::f32, DType::bf16}) {
+        CHECK(dropped(m, t) == y);
+        CHECK(dropped(m, t, 3) == y);
+        CHECK(dropped(m, t, 1, 1.0) == plus);
+    }
+}
+
+TEST_CASE("dropout: another mask for every seed, step, site, sample and position") {
+    Mask m;
+    std::vector<double> y = dropped(m);
+    CHECK(row(y, 0) != row(y, 1));
+    CHECK(row(y, 0) != row(y, 2));
+    Mask seed = m, step = m, layer = m, module = m;
+    seed.seed++, step.step++, layer.site.layer++, module.site.module++;
+    for (const Mask& other : {seed, step, layer, module}) CHECK(row(dropped(other), 0) != row(y, 0));
+    Mask swapped = m;  // a token keeps its mask wherever the batch puts it
+    std::swap(swapped.samples[0], swapped.samples[2]);
+    std::swap(swapped.positions[0], swapped.positions[2]);
+    CHECK(row(dropped(swapped), 2) == row(y, 0));
+}
+
+// The mean of n values that are 1/(1-p) with probability 1-p has standard deviation sqrt(p / (1-p) / n); five of them.
+TEST_CASE("dropout keeps the expectation") {
+    for (double p : {0.05, 0.5, 0.9}) {
+        Mask m;
+        m.p = p;
+        m.samples.assign(64, 0);
+        m.positions.resize(64);
+        std::iota(m.positions.begin(), m.positions.end(), 0);
+        std::vector<double> y = dropped(m);
+        double mean = std::accumulate(y.begin(), y.end(), 0.0) / double(y.size());
+        CHECK(std::abs(mean - 1) < 5 * std::sqrt(p / (1 - p) / double(y.size())));
+    }
+}

@@ -1,0 +1,128 @@
+#include "ops/linear/linear.h"
+
+#include "ops/add/add.h"
+#include "quant/quantize.h"
+#include "tests/support/check_op.h"
+
+using namespace tandem;
+using namespace tandem::test;
+
+namespace {
+
+Value linear_of(Context& ctx, const Value& x, const Linear& w) { return linear(ctx, x, w); }
+
+Tensor indices(Context& ctx, std::int64_t count) {
+    Tensor t = ctx.empty({count}, DType::i32, "indices");
+    std::iota(t.as<std::int32_t>(), t.as<std::int32_t>() + count, 0);
+    return t;
+}
+
+struct Quantized {
+    std::vector<std::byte> bytes;
+    std::vector<double> values;
+    Quantized(const QuantSpec& spec, const Shape& s)
+        : bytes(quant_layout(spec, s.elements()).bytes), values(std::size_t(s.elements())) {
+        std::vector<float> w(values.size());
+        for (std::size_t i = 0; i < w.size(); i++) w[i] = std::sin(float(i));
+        ThreadPool pool(1);
+        quantize(spec, w.data(), s.elements(), bytes.data(), pool);
+        dequantize(quant_view(spec, s[0], s[1], bytes.data()), 0, s.elements(), values.data());
+    }
+};
+
+}  // namespace
+
+// The product is rounded once; a further rounding for each addend that was written before it.
+TEST_CASE("linear: frozen or trained weight, with and without bias") {
+    for (std::int64_t tokens : {0, 1, 5})
+        for (bool trained : {false, true})
+            for (bool bias : {false, true}) {
+                OpCase c{
+                    .inputs = {{tokens, 7}}, .op = [bias](Context& ctx, const auto& x, const auto& p) {
+                        return linear_of(ctx, x[0], {.weight = {p[0], {}}, .bias = bias ? p[1] : Param(), .lora = {}});
+                    }};
+                std::vector<Shape>& params = trained ? c.trainable : c.frozen;
+                params.push_back({4, 7});
+                if (bias) params.push_back({4});
+                check_op(c);
+            }
+}
+
+// x W^T, A's product, the sum, and in backward the products with B and A: five roundings in a row at most.
+TEST_CASE("linear with LoRA, with and without dropout and a trained weight") {
+    for (double p : {0.0, 0.4})
+        for (bool trained : {false, true}) {
+            OpCase c{.inputs = {{5, 6}},
+                     .trainable = {{2, 6}, {4, 2}},
+                     .op =
+                         [=](Context& ctx, const auto& x, const auto& w) {
+                             ctx.random = {7, 3, indices(ctx, 5), indices(ctx, 5)};
+                             Lora lora{.a = w[0], .b = w[1], .scale = 0.5, .dropout = p, .site = {1, 2}};
+                             return linear_of(ctx, x[0], {.weight = {w[2], {}}, .bias = {}, .lora = lora});
+                         },
+                     .roundings = 10};
+            (trained ? c.trainable : c.frozen).push_back({4, 6});
+            check_op(c);
+        }
+}
+
+// Every value has another consumer, so that each gradient is added to one that is there.
+TEST_CASE("linear adds to gradients that are there") {
+    OpCase c{.inputs = {{3, 4}},
+             .trainable = {{4, 4}, {2, 4}, {4, 2}},
+             .op =
+                 [](Context& ctx, const auto& x, const auto& w) {
+                     Linear l{.weight = {w[0], {}}, .bias = {}, .lora = Lora{.a = w[1], .b = w[2], .scale = 2}};
+                     Value y = linear(ctx, x[0], l);
+                     Value z = linear(ctx, add(ctx, y, x[0]), l);  // the same weights twice
+                     return add(ctx, z, y);
+                 },
+             .roundings = 20,
+             .scale = 0.5};
+    check_op(c);
+}
+
+TEST_CASE("a quantized weight gives the bits of the dense weight that it stands for") {
+    const Shape shape{6, 64};
+    for (WeightFormat format : {WeightFormat::nf4, WeightFormat::fp4})
+        for (bool nested : {false, true})
+            for (DType type : {DType::f64, DType::f32, DType::bf16}) {
+                QuantSpec spec{.format = format, .nested = nested};
+                Quantized q(spec, shape);
+                TestRank rank(type);
+                Context& ctx = rank.ctx;
+                Param dense = rank.store.add(false, shape, q.values);
+                Param packed{0, false, rank.store.add_bytes(q.bytes), shape, type};
+                std::vector<double> values(5 * 64);
+                for (std::size_t i = 0; i < values.size(); i++) values[i] = std::cos(double(i));
+                LeaseScope lease(ctx, rank.store, 0);
+                std::vector<double> y[2], dx[2];
+                for (int quantized : {0, 1}) {
+                    Tape tape;
+                    Value x(tensor_of(ctx, {5, 64}, type, values),
+                            std::make_shared<GradSlot>(GradSlot{{5, 64}, type, {}}));
+                    {
+                        TapeScope record(ctx, &tape);
+                        Weight w = quantized ? Weight{packed, spec} : Weight{dense, {}};
+                        Value out = linear(ctx, x, {.weight = w, .bias = {}, .lora = {}});
+                        y[quantized] = values_of(out);
+                        out.slot()->gradient = tensor_of(ctx, {5, 6}, type, {values.begin(), values.begin() + 30});
+                    }
+                    tape.run(ctx);
+                    dx[quantized] = values_of(x.slot()->gradient);
+                }
+                INFO(std::string(name_of(type)), nested ? " nested" : "");
+                CHECK(y[0] == y[1]);
+                CHECK(dx[0] == dx[1]);
+            }
+}
+
+TEST_CASE("linear refuses another width, and to train a quantized weight") {
+    TestRank rank(DType::f32);
+    Value x = rank.ctx.empty({2, 3}, DType::f32, "x");
+    Param narrow{0, false, 0, {4, 5}, DType::f32}, trained{0, true, 0, {4, 3}, DType::f32};
+    CHECK_THROWS_WITH(linear(rank.ctx, x, {.weight = {narrow, {}}, .bias = {}, .lora = {}}),
+                      "[linear] expected x and weight of equal width");
+    CHECK_THROWS_WITH(linear(rank.ctx, x, {.weight = {trained, QuantSpec{}}, .bias = {}, .lora = {}}),
+                      "[linear] expected a frozen weight where it is quantized");
+}

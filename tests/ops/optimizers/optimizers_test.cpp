@@ -1,0 +1,106 @@
+#include "ops/adamw/adamw.h"
+#include "ops/fill/fill.h"
+#include "ops/grad_norm/grad_norm.h"
+#include "ops/sgd/sgd.h"
+#include "tests/support/check_op.h"
+
+using namespace tandem;
+using namespace tandem::test;
+
+namespace {
+
+const std::vector<double> start{0.5, -1.25, 2.0, 0.003};
+const Arrays gradients{{0.1, -2.0, 0.0, 1e-4}, {0.3, 1.0, 1e-6, -5.0}, {-0.2, 0.5, 4.0, 0.25}};
+
+// 1e-6 relative: a few f32 units of 6e-8 over three steps; torch's kernels fuse some of the products.
+void check_values(const Tensor& got, const std::vector<double>& expected) {
+    std::vector<double> v = values_of(got);
+    for (std::size_t i = 0; i < expected.size(); i++) CHECK(v[i] == doctest::Approx(expected[i]).epsilon(1e-6));
+}
+
+void set(const Tensor& t, const std::vector<double>& values) {
+    visit_compute(t.dtype(), [&]<class T>() {
+        for (std::size_t i = 0; i < values.size(); i++) t.as<T>()[i] = T(values[i]);
+    });
+}
+
+}  // namespace
+
+// torch 2.15: AdamW(lr=0.01, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1, foreach=False), float32, gradients halved.
+TEST_CASE("adamw steps as torch.optim.AdamW") {
+    for (DType type : {DType::f32, DType::f64}) {
+        TestRank rank(DType::f32);
+        Tensor p = tensor_of(rank.ctx, {4}, type, start), g = rank.ctx.empty({4}, type, "g");
+        Tensor m = rank.ctx.empty({4}, type, "m"), v = rank.ctx.empty({4}, type, "v");
+        fill_zero(rank.ctx, m);
+        fill_zero(rank.ctx, v);
+        for (std::size_t i = 0; i < gradients.size(); i++) {
+            set(g, gradients[i]);
+            adamw(rank.ctx, {.master = p,
+                             .gradient = g,
+                             .m = m,
+                             .v = v,
+                             .lr = 0.01,
+                             .beta1 = 0.9,
+                             .beta2 = 0.999,
+                             .eps = 1e-8,
+                             .weight_decay = 0.1,
+                             .gradient_scale = 0.5,
+                             .step = std::int64_t(i) + 1});
+            CHECK(values_of(g) == std::vector<double>(4, 0.0));
+            if (i == 0)
+                check_values(p, {0.4895000159740448, -1.2387499809265137, 1.9980000257492065, -0.0070009995251894});
+        }
+        check_values(p, {0.47677385807037354, -1.2329990863800049, 1.9803884029388428, 0.0058725327253341675});
+        check_values(m, {0.007550001610070467, -0.010999999940395355, 0.20000004768371582, -0.21249595284461975});
+        check_values(v, {3.4972505090991035e-05, 0.0013102510711178184, 0.004000000189989805, 0.006259375251829624});
+    }
+}
+
+// torch 2.15: SGD(lr=0.01, weight_decay=0.1), float32, gradients halved.
+TEST_CASE("sgd steps as torch.optim.SGD") {
+    for (DType type : {DType::f32, DType::f64}) {
+        TestRank rank(DType::f32);
+        Tensor p = tensor_of(rank.ctx, {4}, type, start), g = rank.ctx.empty({4}, type, "g");
+        for (const std::vector<double>& gradient : gradients) {
+            set(g, gradient);
+            sgd(rank.ctx, {.master = p, .gradient = g, .lr = 0.01, .weight_decay = 0.1, .gradient_scale = 0.5});
+            CHECK(values_of(g) == std::vector<double>(4, 0.0));
+        }
+        check_values(p, {0.49750402569770813, -1.2437688112258911, 1.9740060567855835, 0.026715507730841637});
+    }
+}
+
+// Sums of small integers are exact in double, whatever the order.
+TEST_CASE("sum of squares over several blocks, for any number of threads; infinity shows") {
+    for (std::int64_t n : {0, 1, 31, 65536, 200003})
+        for (DType type : {DType::f32, DType::f64})
+            for (int threads : {1, 3}) {
+                TestRank rank(DType::f32, threads);
+                std::vector<double> x(static_cast<std::size_t>(n));
+                double expected = 0;
+                for (std::size_t i = 0; i < x.size(); i++) {
+                    x[i] = double(i % 7) - 3;
+                    expected += x[i] * x[i];
+                }
+                Tensor out = rank.ctx.empty({1}, DType::f64, "out"), t = tensor_of(rank.ctx, {n}, type, x);
+                sum_of_squares(rank.ctx, t, out);
+                CHECK(*out.as<double>() == expected);
+                if (n == 0) continue;
+                x.back() = INFINITY;
+                set(t, x);
+                sum_of_squares(rank.ctx, t, out);
+                CHECK_FALSE(std::isfinite(*out.as<double>()));
+            }
+}
+
+TEST_CASE("fill_zero writes every byte of its tensor") {
+    TestRank rank(DType::f32, 3);
+    for (std::int64_t n : {std::int64_t(0), std::int64_t(5), std::int64_t(1 << 20) + 3}) {
+        Tensor t = rank.ctx.empty({n + 1}, DType::u8, "t");
+        std::memset(t.data(), 0xa5, t.bytes());
+        fill_zero(rank.ctx, t.slice(0, n));
+        CHECK(std::all_of(t.data(), t.data() + n, [](std::byte b) { return b == std::byte(0); }));
+        CHECK(t.data()[n] == std::byte(0xa5));
+    }
+}
