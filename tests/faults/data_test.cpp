@@ -56,8 +56,11 @@ TEST_CASE("bad data: ids and labels") {
     refused({good + "{\"input_ids\": [5]}\n", "2: no supervised token"});
     refused({"{\"input_ids\": [5, 6], \"labels\": [5, -100]}\n", "1: no supervised token"});
     refused({"{\"input_ids\": [5, 6], \"labels\": [5]}\n", "1: expected as many labels as input_ids"});
-    refused({"{\"input_ids\": [5, 6], \"labels\": [5, 600]}\n", "1: expected ids below the vocabulary's 512 in labels"});
-    refused({good + "{\"input_ids\": [1, 2, 3, 4, 5]}\n", "2: expected at most 4 tokens, got 5", {"--context-length", "4"}});
+    refused(
+        {"{\"input_ids\": [5, 6], \"labels\": [5, 600]}\n", "1: expected ids below the vocabulary's 512 in labels"});
+    refused({good + "{\"input_ids\": [1, 2, 3, 4, 5]}\n",
+             "2: expected at most 4 tokens, got 5",
+             {"--context-length", "4"}});
 }
 
 TEST_CASE("bad data: texts and conversations") {
@@ -67,7 +70,9 @@ TEST_CASE("bad data: texts and conversations") {
     refused({"{\"messages\": []}\n", "1: expected messages to be a list of turns"});
     refused({"{\"messages\": [{\"role\": \"tool\", \"content\": \"a\"}]}\n", "1: expected a turn of system"});
     refused({"{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n", "1: "});  // this model has no template
-    refused({"{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n", "1: no supervised token", {"--chat-template", "chatml"}});
+    refused({"{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n",
+             "1: no supervised token",
+             {"--chat-template", "chatml"}});
     refused({"{\"conversations\": [{\"from\": \"human\"}]}\n", "1: expected value, which is missing"});
 }
 
@@ -82,7 +87,8 @@ TEST_CASE("bad data: what has no line") {
     CHECK(e.code == 2);
     CHECK_MESSAGE(e.says("chatml"), e.err);  // the known ones are listed
     write_text(scratch / "data", "{\"input_ids\": [1, 2, 3, 4, 5]}\n");
-    e = run(Arguments{"eval"} + model_and_data() + Arguments{"--dataset", scratch / "data", "--truncate", "--context-length", "4"});
+    e = run(Arguments{"eval"} + model_and_data() +
+            Arguments{"--dataset", scratch / "data", "--truncate", "--context-length", "4"});
     CHECK_MESSAGE(e.code == 0, e.err);
     write_text(scratch / "data", good + "x");
     e = run(training(scratch / "run", 2) + Arguments{"--eval-dataset", scratch / "data"});

@@ -45,8 +45,7 @@ bool killed_then_resumed(const Scratch& scratch, const fs::path& whole, const st
     Exit again = run(every_step(output));
     CHECK_MESSAGE(again.code == 0, again.err);
     check_same_run(whole, output);
-    for (const auto& e : fs::directory_iterator(output / "checkpoints"))
-        CHECK(e.path().extension() != ".partial");
+    for (const auto& e : fs::directory_iterator(output / "checkpoints")) CHECK(e.path().extension() != ".partial");
     fs::remove_all(output);
     return true;
 }
@@ -115,7 +114,9 @@ TEST_CASE("faults: a disk that is really full") {
     Scratch scratch;
     fs::path disk = scratch / "disk", file = scratch / "limit";
     auto small_files = [] {  // a file system without a mount: no file beyond 8 kB
-        struct rlimit limit {8192, 8192};
+        struct rlimit limit {
+            8192, 8192
+        };
         ::setrlimit(RLIMIT_FSIZE, &limit);
         ::signal(SIGXFSZ, SIG_IGN);
     };

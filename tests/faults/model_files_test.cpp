@@ -61,7 +61,8 @@ TEST_CASE("bad models: shards") {
         s.write(m / shard_2);
     });
     refused("has no tensor 'model.layers.4.", config([](json& c) { c["num_hidden_layers"] = 5; }));
-    refused("model.safetensors.index.json", [](const fs::path& m) { write_text(m / "model.safetensors.index.json", "{"); });
+    refused("model.safetensors.index.json",
+            [](const fs::path& m) { write_text(m / "model.safetensors.index.json", "{"); });
     refused("has neither model.safetensors nor model.safetensors.index.json",
             [](const fs::path& m) { fs::remove(m / "model.safetensors.index.json"); });
 }
@@ -80,8 +81,9 @@ TEST_CASE("bad models: config.json and tokenizer.json") {
     // The data is ids; the tokenizer is looked at all the same.
     refused("tokenizer.json", [](const fs::path& m) { write_text(m / "tokenizer.json", "{\"model\": 1}"); });
     refused("tokenizer.json", [](const fs::path& m) { write_text(m / "tokenizer.json", ""); });
-    refused("tokenizer.json",
-            [](const fs::path& m) { edit_json(m / "tokenizer.json", [](json& t) { t["model"]["type"] = "Unigram"; }); });
+    refused("tokenizer.json", [](const fs::path& m) {
+        edit_json(m / "tokenizer.json", [](json& t) { t["model"]["type"] = "Unigram"; });
+    });
 }
 
 TEST_CASE("bad adapters") {
@@ -102,7 +104,8 @@ TEST_CASE("bad adapters") {
         CHECK(!fs::exists(scratch / "run"));
     };
     auto plain = [&](const fs::path& output) {
-        return Arguments{"train"} + model_and_data() + Arguments{"--max-steps", "2", "--output-dir", output, "--init-adapter", mine};
+        return Arguments{"train"} + model_and_data() +
+               Arguments{"--max-steps", "2", "--output-dir", output, "--init-adapter", mine};
     };
     refused_adapter(scratch / "none", "none/adapter_");
     Exit e = run(Arguments{"eval"} + model_and_data() + Arguments{"--adapter", other});
@@ -112,12 +115,14 @@ TEST_CASE("bad adapters") {
     CHECK(e.code == 2);
     CHECK_MESSAGE(e.says("was it made for another model?"), e.err);
 
-    e = run(plain(scratch / "run") + Arguments{"--lora-rank", "9", "--lora-alpha", "3", "--use-rslora", "--lora-target-modules", "q_proj"});
+    e = run(plain(scratch / "run") +
+            Arguments{"--lora-rank", "9", "--lora-alpha", "3", "--use-rslora", "--lora-target-modules", "q_proj"});
     CHECK(e.code == 2);
-    CHECK_MESSAGE(e.says("--lora-rank, --lora-alpha, --use-rslora, --lora-target-modules contradict the adapter in "), e.err);
+    CHECK_MESSAGE(e.says("--lora-rank, --lora-alpha, --use-rslora, --lora-target-modules contradict the adapter in "),
+                  e.err);
     CHECK(!fs::exists(scratch / "run"));
-    e = run(plain(scratch / "run") + Arguments{"--lora-rank", "8", "--lora-alpha", "16", "--use-rslora", "false", "--lora-target-modules",
-                                               "all", "--lora-dropout", "0.3"});
+    e = run(plain(scratch / "run") + Arguments{"--lora-rank", "8", "--lora-alpha", "16", "--use-rslora", "false",
+                                               "--lora-target-modules", "all", "--lora-dropout", "0.3"});
     CHECK_MESSAGE(e.code == 0, e.err);
     json saved = json::parse(text_of(scratch / "run" / "adapter" / "adapter_config.json"));
     CHECK(saved["r"] == 8);

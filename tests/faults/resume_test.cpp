@@ -15,7 +15,8 @@ void flip(const fs::path& file, std::size_t byte) {
     write_text(file, text);
 }
 
-void refused(const Exit& e, const std::string& sentence, const std::vector<std::string>& before, const fs::path& output) {
+void refused(const Exit& e, const std::string& sentence, const std::vector<std::string>& before,
+             const fs::path& output) {
     CHECK(e.code == 2);
     CHECK_MESSAGE(e.says(sentence), e.err);
     CHECK_MESSAGE(e.says("--resume never or another"), e.err);
@@ -112,7 +113,8 @@ TEST_CASE("resume: a damaged checkpoint is named and the one before it taken") {
         {"manifest is damaged", [&](const fs::path& f) { cut(f / "manifest.json"), cut(f / "manifest.json"); }},
         {"manifest is damaged", [](const fs::path& f) { write_text(f / "manifest.json", ""); }},
         {"rank-1.safetensors: missing or of another size", [&](const fs::path& f) { cut(f / "rank-1.safetensors"); }},
-        {"rank-0.safetensors: missing or of another size", [](const fs::path& f) { fs::remove(f / "rank-0.safetensors"); }},
+        {"rank-0.safetensors: missing or of another size",
+         [](const fs::path& f) { fs::remove(f / "rank-0.safetensors"); }},
         {"rank-1.safetensors: damaged", [](const fs::path& f) { flip(f / "rank-1.safetensors", 2000); }},
         {"rank-0.safetensors: damaged",
          [](const fs::path& f) {  // a stale one, of another step

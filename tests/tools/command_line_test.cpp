@@ -75,12 +75,14 @@ TEST_CASE("command line: each option of --help is accepted, with either spelling
 }
 
 TEST_CASE("command line: all configuration errors at once, and the nearest name") {
-    Exit e = run({"train", "--lora-rnk", "3", "--batch-size", "0", "--precision", "fp8", "--gpus", "0,1", "stray", "--lr", "nan"});
+    Exit e = run({"train", "--lora-rnk", "3", "--batch-size", "0", "--precision", "fp8", "--gpus", "0,1", "stray",
+                  "--lr", "nan"});
     CHECK(e.code == 2);
     CHECK(e.out.empty());
     for (const char* sentence :
-         {"unknown option --lora-rnk; did you mean --lora-rank?", "--batch-size expected an integer >= 1", "--precision expected",
-          "--gpus expected cpu for every rank, got '0'", "unexpected argument 'stray'", "--lr expected a number >= 0, got 'nan'"})
+         {"unknown option --lora-rnk; did you mean --lora-rank?", "--batch-size expected an integer >= 1",
+          "--precision expected", "--gpus expected cpu for every rank, got '0'", "unexpected argument 'stray'",
+          "--lr expected a number >= 0, got 'nan'"})
         CHECK_MESSAGE(e.says(sentence), e.err);
     refused({"train", "--model"}, "--model needs a value");
     refused({"train", "--seed", "99999999999999999999"}, "--seed expected an integer >= 0");
@@ -129,20 +131,23 @@ TEST_CASE("command line: train reports on stderr, without a progress bar where t
     CHECK(e.out.empty());
     CHECK(e.err.find('\r') == std::string::npos);
     CHECK(e.err.find('\x1b') == std::string::npos);
-    for (const char* block : {"[Options]", "[System]", "[Dataset]", "[Model]", "[Memory]", "[Sample]", "[T] step 3 [100.0%]", "[Loss]"})
+    for (const char* block :
+         {"[Options]", "[System]", "[Dataset]", "[Model]", "[Memory]", "[Sample]", "[T] step 3 [100.0%]", "[Loss]"})
         CHECK_MESSAGE(e.says(block), block);
     json config = json::parse(text_of(scratch / "run" / "config.json"));
     CHECK(config["lora_rank"] == 2);
     CHECK(config["model"] == golden("models/llama2-mha").string());
     for (const std::string& line : metrics(scratch / "run")) {
         json j = json::parse(line);
-        for (const char* key : {"step", "epoch", "loss", "grad_norm", "lr", "tokens", "supervised_tokens"}) CHECK(j.contains(key));
+        for (const char* key : {"step", "epoch", "loss", "grad_norm", "lr", "tokens", "supervised_tokens"})
+            CHECK(j.contains(key));
     }
     e = run(training(scratch / "lines", 2) + Arguments{"--log-to", "stdout"});
     CHECK(e.out.starts_with("[T] step 1 "));
     CHECK(std::count(e.out.begin(), e.out.end(), '\n') == 2);
 
-    Exit again = run(Arguments{"train", "--config", scratch / "run" / "config.json", "--output-dir", scratch / "again"});
+    Exit again =
+        run(Arguments{"train", "--config", scratch / "run" / "config.json", "--output-dir", scratch / "again"});
     CHECK_MESSAGE(again.code == 0, again.err);
     check_same_run(scratch / "run", scratch / "again");
 }
@@ -157,7 +162,8 @@ TEST_CASE("command line: any number of ranks leaves the whole adapter") {
 }
 
 TEST_CASE("command line: generate") {
-    Arguments greedy = Arguments{"generate"} + model() + Arguments{"--temperature", "0", "--max-new-tokens", "5", "--ignore-eos"};
+    Arguments greedy =
+        Arguments{"generate"} + model() + Arguments{"--temperature", "0", "--max-new-tokens", "5", "--ignore-eos"};
     json j = only_json(run(greedy + Arguments{"--prompt-ids", "1,445,474", "--json"}));
     REQUIRE(j.contains("ids"));
     CHECK(j["ids"].size() == 5);
@@ -224,8 +230,9 @@ TEST_CASE("command line: tokenize") {
 
 TEST_CASE("command line: results that cannot be written are a failure") {
     auto full = [] { ::dup2(::open("/dev/full", O_WRONLY), 1); };
-    for (const Arguments& a : {Arguments{"tokenize", "--model", golden("models/llama2-mha"), "--text", "a"}, Arguments{"train", "--help"},
-                               Arguments{"generate"} + model() + Arguments{"--prompt", "a", "--max-new-tokens", "2"}}) {
+    for (const Arguments& a :
+         {Arguments{"tokenize", "--model", golden("models/llama2-mha"), "--text", "a"}, Arguments{"train", "--help"},
+          Arguments{"generate"} + model() + Arguments{"--prompt", "a", "--max-new-tokens", "2"}}) {
         Exit e = run(a, full);
         CHECK(e.code == 1);
         CHECK_MESSAGE(e.says("No space left on device"), e.err);
