@@ -32,7 +32,8 @@ void print_usage(std::FILE* to) {
 }
 
 int run(const std::string& name, const std::vector<std::string>& arguments) {
-    const Command* c = std::find_if(std::begin(commands), std::end(commands), [&](const Command& k) { return name == k.name; });
+    const Command* c =
+        std::find_if(std::begin(commands), std::end(commands), [&](const Command& k) { return name == k.name; });
     if (c != std::end(commands)) return c->run(arguments);
     bool help = name == "--help" || name == "-h" || name == "help";
     if (!help) fmt::print(stderr, "tandem: there is no command {}\n\n", name);
@@ -55,7 +56,8 @@ int main(int argc, char** argv) {
     bool verbose = std::find(arguments.begin(), arguments.end(), "--verbose") != arguments.end();
     try {
         int code = run(argc > 1 ? argv[1] : "--help", arguments);
-        if (std::fflush(stdout) != 0) throw Error(fmt::format("the output cannot be written: {}", std::strerror(errno)));
+        if (std::fflush(stdout) != 0)
+            throw Error(fmt::format("the output cannot be written: {}", std::strerror(errno)));
         return code;
     } catch (const InputError& e) {
         return report(e, 2, verbose);

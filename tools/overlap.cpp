@@ -45,8 +45,9 @@ Overlap overlap(const Trace& trace) {
 
 std::string overlap_report(const Trace& trace) {
     Overlap o = overlap(trace);
-    return fmt::format("[Gather] {:.2f} s of gathering, {:.2f} s of them while compute waited: {:.0f} % hidden behind compute",
-                       o.gathering, o.exposed, 100 * o.hidden());
+    return fmt::format(
+        "[Gather] {:.2f} s of gathering, {:.2f} s of them while compute waited: {:.0f} % hidden behind compute",
+        o.gathering, o.exposed, 100 * o.hidden());
 }
 
 }  // namespace tandem

@@ -45,8 +45,7 @@ bool killed_then_resumed(const Scratch& scratch, const fs::path& whole, const st
     Exit again = run(every_step(output));
     CHECK_MESSAGE(again.code == 0, again.err);
     check_same_run(whole, output);
-    for (const auto& e : fs::directory_iterator(output / "checkpoints"))
-        CHECK(e.path().extension() != ".partial");
+    for (const auto& e : fs::directory_iterator(output / "checkpoints")) CHECK(e.path().extension() != ".partial");
     fs::remove_all(output);
     return true;
 }
@@ -101,11 +100,23 @@ TEST_CASE("faults: a full or failing disk is an error, and the checkpoint before
     }
 }
 
+TEST_CASE("faults: a damaged newer checkpoint does not count among those that are kept") {
+    Scratch scratch;
+    fs::path output = scratch / "run", last = output / "checkpoints" / "step-000003";
+    REQUIRE(run(every_step(output) + Arguments{"--keep", "9"}).code == 0);
+    fs::remove(last / "manifest.json");
+    fs::remove_all(output / "checkpoints" / "step-000002");
+    CHECK(run_with({"mkdir", "step-000003.partial", std::to_string(EIO), 1}, every_step(output)).code == 1);
+    CHECK(run(every_step(output)).says("resumed at step 2 from "));
+}
+
 TEST_CASE("faults: a disk that is really full") {
     Scratch scratch;
     fs::path disk = scratch / "disk", file = scratch / "limit";
     auto small_files = [] {  // a file system without a mount: no file beyond 8 kB
-        struct rlimit limit {8192, 8192};
+        struct rlimit limit {
+            8192, 8192
+        };
         ::setrlimit(RLIMIT_FSIZE, &limit);
         ::signal(SIGXFSZ, SIG_IGN);
     };

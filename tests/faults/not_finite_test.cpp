@@ -27,7 +27,7 @@ TEST_CASE("not finite: a weight that is NaN ends the run after five steps that e
         CHECK_MESSAGE(e.says("step " + std::to_string(step) + ": the loss, and the gradient of layer "), e.err);
     CHECK(e.says("the step is skipped on every rank"));
     CHECK_MESSAGE(e.says("is not finite, as in the 4 steps before; lower --lr or look at the data"), e.err);
-    CHECK(metrics(scratch / "run").size() == 5);
+    CHECK(metrics(scratch / "run").size() == 4);  // the fifth aborts
     CHECK(!fs::exists(scratch / "run" / "checkpoints"));
     CHECK(!fs::exists(scratch / "run" / "adapter"));
 }
@@ -51,8 +51,8 @@ TEST_CASE("not finite: an update that ruins the model is not saved over the last
     Exit e = run(training(output, 20) + wild);
     CHECK(e.code == 1);
     std::vector<std::string> lines = metrics(output);
-    REQUIRE(lines.size() > 5);
-    std::size_t sound = lines.size() - 5;
+    REQUIRE(lines.size() > 4);
+    std::size_t sound = lines.size() - 4;
     for (std::size_t i = 0; i < lines.size(); i++)
         CHECK((lines[i].find("\"loss\":null") != std::string::npos) == (i >= sound));
     std::size_t saved = 0;

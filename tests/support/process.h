@@ -101,8 +101,10 @@ class Program {
         }
         pid_ = -1;
         Exit e{-1, 0, text_of(output_ / "out"), text_of(output_ / "err")};
-        if (WIFEXITED(status)) e.code = WEXITSTATUS(status);
-        else e.signal = WTERMSIG(status);
+        if (WIFEXITED(status))
+            e.code = WEXITSTATUS(status);
+        else
+            e.signal = WTERMSIG(status);
         return e;
     }
 

@@ -10,24 +10,35 @@
 
 namespace tandem::test {
 
-inline std::filesystem::path golden(const std::string& name) {
-    return std::filesystem::path(TANDEM_TEST_DATA) / name;
-}
+inline std::filesystem::path golden(const std::string& name) { return std::filesystem::path(TANDEM_TEST_DATA) / name; }
 
 inline const Arguments& model_and_data() {
-    static const Arguments a{"--model",           golden("models/llama2-mha"), "--dataset",
-                             golden("data/llama2-ragged.jsonl"), "--context-length",   "64",
-                             "--threads",         "2"};
+    static const Arguments a{"--model",          golden("models/llama2-mha"),
+                             "--dataset",        golden("data/llama2-ragged.jsonl"),
+                             "--context-length", "64",
+                             "--threads",        "2"};
     return a;
 }
 
 // Two ranks, AdamW, dropout, four samples a step.
 inline Arguments training(const std::filesystem::path& output, int steps) {
     return Arguments{"train"} + model_and_data() +
-           Arguments{"--dataset-samples", "16",   "--batch-size",          "2",
-                     "--num-epochs",      "1000", "--max-steps",           std::to_string(steps),
-                     "--lora-rank",       "2",    "--lora-target-modules", "q_proj,down_proj",
-                     "--lr",              "1e-2", "--output-dir",          output.string()};
+           Arguments{"--dataset-samples",
+                     "16",
+                     "--batch-size",
+                     "2",
+                     "--num-epochs",
+                     "1000",
+                     "--max-steps",
+                     std::to_string(steps),
+                     "--lora-rank",
+                     "2",
+                     "--lora-target-modules",
+                     "q_proj,down_proj",
+                     "--lr",
+                     "1e-2",
+                     "--output-dir",
+                     output.string()};
 }
 
 // Lines of metrics.jsonl without what time decides.
@@ -60,8 +71,8 @@ inline std::vector<std::string> files_of(const std::filesystem::path& folder) {
     std::vector<std::string> all;
     for (const auto& e : std::filesystem::recursive_directory_iterator(folder))
         if (e.is_regular_file())
-            all.push_back(e.path().string() + " " + std::to_string(e.last_write_time().time_since_epoch().count()) + " " +
-                          std::to_string(std::hash<std::string>()(text_of(e.path()))));
+            all.push_back(e.path().string() + " " + std::to_string(e.last_write_time().time_since_epoch().count()) +
+                          " " + std::to_string(std::hash<std::string>()(text_of(e.path()))));
     std::sort(all.begin(), all.end());
     return all;
 }
