@@ -55,7 +55,8 @@ int main(int argc, char** argv) {
     bool verbose = std::find(arguments.begin(), arguments.end(), "--verbose") != arguments.end();
     try {
         int code = run(argc > 1 ? argv[1] : "--help", arguments);
-        if (std::fflush(stdout) != 0) throw Error(fmt::format("the output cannot be written: {}", std::strerror(errno)));
+        if (std::fflush(stdout) != 0)
+            throw Error(fmt::format("the output cannot be written: {}", std::strerror(errno)));
         return code;
     } catch (const InputError& e) {
         return report(e, 2, verbose);
