@@ -24,6 +24,12 @@ class SafetensorsLite {
         header_ = nlohmann::json::parse(header);
     }
 
+    bool has(const std::string& name) const { return header_.contains(name); }
+    std::vector<std::string> names() const {
+        std::vector<std::string> all;
+        for (const auto& item : header_.items()) all.push_back(item.key());
+        return all;
+    }
     std::vector<std::int64_t> shape(const std::string& name) const { return header_.at(name).at("shape"); }
 
     template <class T> std::vector<T> get(const std::string& name) const {

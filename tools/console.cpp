@@ -19,7 +19,8 @@ std::string duration(double seconds) {
 
 std::string step_text(const StepMetrics& m, std::int64_t total) {
     return fmt::format("[T] step {} [{:.1f}%] | time {:.2f} s | norm {:.4f} | loss {:.4f} | tok/s {:.0f}", m.step,
-                       100.0 * double(m.step) / double(total), m.seconds, m.grad_norm, m.loss, double(m.tokens) / m.seconds);
+                       100.0 * double(m.step) / double(total), m.seconds, m.grad_norm, m.loss,
+                       double(m.tokens) / m.seconds);
 }
 
 }  // namespace
@@ -61,8 +62,8 @@ void Console::step(const StepMetrics& m, std::int64_t total_steps) {
     int width = 24, full = int(double(width) * double(m.step) / double(total_steps));
     std::string bar;
     for (int i = 0; i < width; i++) bar += i < full ? "█" : "░";
-    fmt::print(stderr, "\r\033[K{} {}/{} | loss {:.4f} | norm {:.3f} | {:.0f} tok/s | {} left", bar, m.step, total_steps, m.loss,
-               m.grad_norm, double(m.tokens) / m.seconds, duration(left));
+    fmt::print(stderr, "\r\033[K{} {}/{} | loss {:.4f} | norm {:.3f} | {:.0f} tok/s | {} left", bar, m.step,
+               total_steps, m.loss, m.grad_norm, double(m.tokens) / m.seconds, duration(left));
     std::fflush(stderr);
     bar_shown_ = true;
 }
@@ -101,7 +102,8 @@ void Console::planned_memory(std::span<const MemoryPlan> plans) {
 void Console::memory(std::span<const MemoryPlan> plans, std::span<const Peaks> seen) {
     line("[Memory] peak of each rank, planned and seen");
     std::vector<std::string> cells;
-    for (std::size_t r = 0; r < plans.size(); r++) cells.insert(cells.end(), {fmt::format("{} planned", r), fmt::format("{} seen", r)});
+    for (std::size_t r = 0; r < plans.size(); r++)
+        cells.insert(cells.end(), {fmt::format("{} planned", r), fmt::format("{} seen", r)});
     line(memory_row("rank", cells));
     for (std::size_t c = 0; c < category_count; c++) {
         cells.clear();

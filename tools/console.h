@@ -1,5 +1,5 @@
-// What a run says on stderr: start-up blocks, steps, evaluations, samples, the table of memory. A progress bar only on a
-// terminal; colour only there and without NO_COLOR.
+// What a run says on stderr: start-up blocks, steps, evaluations, samples, the table of memory. A progress bar only on
+// a terminal; colour only there and without NO_COLOR.
 #pragma once
 #include <array>
 #include <chrono>

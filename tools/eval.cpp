@@ -18,7 +18,8 @@ int eval(const std::vector<std::string>& arguments) {
     if (o.adapter) adapter = Adapter::open(*o.adapter);
     Dataset data = read_dataset(data_file(o.dataset), model.text_tools(),
                                 {o.context_length, model.config.vocab, o.truncate, o.dataset_samples});
-    DataFeed feed(data, {{std::int64_t(o.gpus.size()), o.batch_size, 1}, Packing::no, o.context_length, 0, Shuffle::no});
+    DataFeed feed(data,
+                  {{std::int64_t(o.gpus.size()), o.batch_size, 1}, Packing::no, o.context_length, 0, Shuffle::no});
     double loss = 0;
     auto run = [&](InferenceRank& r, const std::vector<HostBatch>& batches) {
         double sum = 0;
@@ -28,7 +29,8 @@ int eval(const std::vector<std::string>& arguments) {
             std::vector<int> schedule = forward_schedule(r.llama.params);
             r.store.schedule(schedule);
             double part = 0;
-            ctx.download(std::as_writable_bytes(std::span(&part, 1)), evaluate(ctx, r.llama, r.store, upload(ctx, host), 1.0));
+            ctx.download(std::as_writable_bytes(std::span(&part, 1)),
+                         evaluate(ctx, r.llama, r.store, upload(ctx, host), 1.0));
             sum += part;
         }
         r.rank.collective().sum(std::span(&sum, 1));
@@ -38,9 +40,12 @@ int eval(const std::vector<std::string>& arguments) {
         o, model, adapter ? &*adapter : nullptr, [&](InferenceRank& r) { run(r, {feed.largest()}); },
         [&](InferenceRank& r) { run(r, feed.once(r.rank.context().rank())); });
     if (o.json)
-        fmt::print("{}\n", nlohmann::ordered_json{{"loss", loss}, {"perplexity", std::exp(loss)}, {"tokens", feed.supervised()}}.dump());
+        fmt::print("{}\n",
+                   nlohmann::ordered_json{{"loss", loss}, {"perplexity", std::exp(loss)}, {"tokens", feed.supervised()}}
+                       .dump());
     else
-        fmt::print("loss {:.6f}  perplexity {:.4f}  over {} supervised tokens\n", loss, std::exp(loss), feed.supervised());
+        fmt::print("loss {:.6f}  perplexity {:.4f}  over {} supervised tokens\n", loss, std::exp(loss),
+                   feed.supervised());
     return 0;
 }
 

@@ -24,7 +24,8 @@ int thread_count(const ModelOptions& options) {
 }
 
 void run_inference(const ModelOptions& options, const Model& model, const Adapter* adapter,
-                   const std::function<void(InferenceRank&)>& largest, const std::function<void(InferenceRank&)>& body) {
+                   const std::function<void(InferenceRank&)>& largest,
+                   const std::function<void(InferenceRank&)>& body) {
     Params params = inference_params(options, model, adapter);
     WeightSource source{model.weights ? &*model.weights : nullptr, adapter, 42};
     std::vector<LayerStore*> stores(options.gpus.size());

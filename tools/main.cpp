@@ -32,7 +32,8 @@ void print_usage(std::FILE* to) {
 }
 
 int run(const std::string& name, const std::vector<std::string>& arguments) {
-    const Command* c = std::find_if(std::begin(commands), std::end(commands), [&](const Command& k) { return name == k.name; });
+    const Command* c =
+        std::find_if(std::begin(commands), std::end(commands), [&](const Command& k) { return name == k.name; });
     if (c != std::end(commands)) return c->run(arguments);
     bool help = name == "--help" || name == "-h" || name == "help";
     if (!help) fmt::print(stderr, "tandem: there is no command {}\n\n", name);

@@ -14,7 +14,8 @@ std::unique_ptr<Tokenizer> open_tokenizer(const fs::path& folder) {
     return std::make_unique<Tokenizer>(Tokenizer::load(folder / "tokenizer.json"));
 }
 
-TextTools text_tools(const fs::path& folder, const Tokenizer& tokenizer, const std::optional<std::string>& chat_template) {
+TextTools text_tools(const fs::path& folder, const Tokenizer& tokenizer,
+                     const std::optional<std::string>& chat_template) {
     TokenizerConfig config = read_tokenizer_config(folder);
     TextTools tools{&tokenizer, config.special, {}, {}};
     if (chat_template) {
@@ -74,12 +75,14 @@ LoraSpec lora_spec(const AdapterConfig& c) {
     return {c.rank, c.alpha, c.dropout, c.rslora, targets};
 }
 
-Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions, Recompute recompute) {
+Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions,
+                 Recompute recompute) {
     std::int64_t half = config.head_dim / 2;
     RopeTable table{ctx.empty({positions, half}, DType::f32, "rope.cos", Category::workspace),
                     ctx.empty({positions, half}, DType::f32, "rope.sin", Category::workspace)};
     std::vector<float> cos(std::size_t(positions * half)), sin(cos.size());
-    rope_table(rope_frequencies(config.rope, config.head_dim, config.max_positions, positions), positions, cos.data(), sin.data());
+    rope_table(rope_frequencies(config.rope, config.head_dim, config.max_positions, positions), positions, cos.data(),
+               sin.data());
     ctx.upload(table.cos, std::as_bytes(std::span(cos)));
     ctx.upload(table.sin, std::as_bytes(std::span(sin)));
     return {config, params, table, recompute};

@@ -40,6 +40,7 @@ std::optional<QuantSpec> base_quant(const Model& model, const ModelOptions& opti
 LoraSpec lora_spec(const AdapterConfig& config);
 
 // On a rank: the tables of positions up to `positions` are made and filled here.
-Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions, Recompute recompute);
+Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions,
+                 Recompute recompute);
 
 }  // namespace tandem

@@ -1,6 +1,5 @@
 // How much of the weights' gathering was hidden behind compute, read from a trace.
 #pragma once
-#include <algorithm>
 #include <string>
 
 #include "runtime/trace.h"
@@ -9,8 +8,8 @@ namespace tandem {
 
 struct Overlap {
     double gathering = 0;  // seconds that gather lanes were busy, all ranks
-    double waiting = 0;    // seconds that compute lanes waited for them
-    double hidden() const { return gathering > 0 ? 1 - std::min(1.0, waiting / gathering) : 1; }
+    double exposed = 0;    // seconds of them while the rank's compute lane stood still
+    double hidden() const { return gathering > 0 ? 1 - exposed / gathering : 1; }
 };
 
 Overlap overlap(const Trace& trace);

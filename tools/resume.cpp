@@ -11,9 +11,23 @@ using json = nlohmann::json;
 namespace {
 
 // These change no bits of what is computed.
-constexpr const char* harmless[] = {"threads", "prefetch", "trace", "keep", "checkpoint_every", "eval_dataset", "eval_every",
-                                    "sample_prompt", "log_to", "verbose", "transport", "resume", "output_dir", "save_model",
-                                    "sharding_strategy", "use_gradient_checkpointing", "world_size"};
+constexpr const char* harmless[] = {"threads",
+                                    "prefetch",
+                                    "trace",
+                                    "keep",
+                                    "checkpoint_every",
+                                    "eval_dataset",
+                                    "eval_every",
+                                    "sample_prompt",
+                                    "log_to",
+                                    "verbose",
+                                    "transport",
+                                    "resume",
+                                    "output_dir",
+                                    "save_model",
+                                    "sharding_strategy",
+                                    "use_gradient_checkpointing",
+                                    "world_size"};
 
 // max_steps and num_epochs may grow; -1 is without end.
 bool grew(const std::string& option, const json& before, const json& now) {
@@ -68,7 +82,8 @@ Resumption find_resumption(TrainRun& run, const OptionSet& set) {
         return Resumption::fresh;
     }
     if (wish == "auto")
-        run.resume = newest_checkpoint(root, [](const std::string& why) { fmt::print(stderr, "skipping a checkpoint: {}\n", why); });
+        run.resume = newest_checkpoint(
+            root, [](const std::string& why) { fmt::print(stderr, "skipping a checkpoint: {}\n", why); });
     else
         run.resume = open_checkpoint(wish);
     if (!run.resume) return Resumption::fresh;

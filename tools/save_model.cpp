@@ -12,7 +12,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Brings the masters of one unit at a time to every rank's host memory. All ranks ask for the same units in the same order.
+// Brings the masters of one unit at a time to every rank's host memory. All ranks ask for the same units in the same
+// order.
 class MasterGather {
   public:
     MasterGather(Context& ctx, Collective& ranks, Trainer& trainer) : ctx_(ctx), ranks_(ranks) {
@@ -65,8 +66,8 @@ std::vector<AdapterPair> adapter_pairs(const Params& params) {
 
 }  // namespace
 
-void save_adapter(const fs::path& folder, const AdapterConfig& config, const Params& params, Context& ctx, Collective& ranks,
-                  Trainer& trainer) {
+void save_adapter(const fs::path& folder, const AdapterConfig& config, const Params& params, Context& ctx,
+                  Collective& ranks, Trainer& trainer) {
     std::vector<AdapterPair> pairs = adapter_pairs(params);
     std::vector<AdapterModule> modules;
     for (const AdapterPair& p : pairs) modules.push_back(p.module);
@@ -113,7 +114,8 @@ void save_model(const fs::path& folder, const Model& model, const Params& params
         writer->finish();
         for (const char* name : {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
                                  "chat_template.jinja", "special_tokens_map.json", "tokenizer.model"})
-            if (!model.folder.empty() && fs::exists(model.folder / name)) write_file(fresh / name, read_file(model.folder / name));
+            if (!model.folder.empty() && fs::exists(model.folder / name))
+                write_file(fresh / name, read_file(model.folder / name));
         sync_folder(fresh);
         replace_folder(fresh, folder);
     }

@@ -9,7 +9,8 @@ namespace tandem {
 void save_adapter(const std::filesystem::path& folder, const AdapterConfig& config, const Params& params, Context& ctx,
                   Collective& ranks, Trainer& trainer);
 
-// A Hugging Face folder: model.safetensors in the checkpoint's own type, config.json and the tokenizer's files. Collective.
+// A Hugging Face folder: model.safetensors in the checkpoint's own type, config.json and the tokenizer's files.
+// Collective.
 void save_model(const std::filesystem::path& folder, const Model& model, const Params& params, Context& ctx,
                 Collective& ranks, Trainer& trainer);
 

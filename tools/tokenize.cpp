@@ -41,7 +41,8 @@ void print_lines(const Tokenizer& tokenizer, const fs::path& file, SpecialTokens
 
 void print_samples(const TokenizeOptions& o, const TextTools& text) {
     constexpr std::int64_t no_limit = std::int64_t(1) << 40;
-    Dataset data = read_dataset(data_file(*o.dataset), &text, {no_limit, text.tokenizer->size(), false, o.dataset_samples});
+    Dataset data =
+        read_dataset(data_file(*o.dataset), &text, {no_limit, text.tokenizer->size(), false, o.dataset_samples});
     for (std::int64_t i = 0; i < data.size(); i++) {
         SampleView s = data[i];
         if (o.json)

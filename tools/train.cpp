@@ -49,9 +49,9 @@ AdapterConfig adapter_config(TrainRun& run, const OptionSet& set) {
     }
     o.lora_target_modules = spec.targets;
     if (!contradictions.empty())
-        throw InputError(fmt::format("{} {} the adapter in {}; leave it out or start without --init-adapter",
-                                     fmt::join(contradictions, ", "), contradictions.size() == 1 ? "contradicts" : "contradict",
-                                     o.init_adapter->string()));
+        throw InputError(fmt::format(
+            "{} {} the adapter in {}; leave it out or start without --init-adapter", fmt::join(contradictions, ", "),
+            contradictions.size() == 1 ? "contradicts" : "contradict", o.init_adapter->string()));
     init.dropout = o.lora_dropout;
     init.base_model = o.model;
     return init;
@@ -102,20 +102,25 @@ void open_run(TrainRun& run, const OptionSet& set) {
 
 void report(Console& console, const TrainRun& run, int threads) {
     const TrainOptions& o = run.options;
-    console.block("Options", {{"model", run.model.name}, {"train type", nlohmann::json::parse(run.options_json)["train_type"]},
+    console.block("Options", {{"model", run.model.name},
+                              {"train type", nlohmann::json::parse(run.options_json)["train_type"]},
                               {"precision", o.precision == Precision::bf16 ? "bf16" : "fp32"},
                               {"output", o.output_dir.string()}});
-    console.block("System", {{"ranks", fmt::format("{}", fmt::join(o.gpus, ","))}, {"threads", std::to_string(threads)}});
+    console.block("System",
+                  {{"ranks", fmt::format("{}", fmt::join(o.gpus, ","))}, {"threads", std::to_string(threads)}});
     DataFeed feed(run.data, run.feed());
     DataFeed::Options f = run.feed();
-    console.block("Dataset", {{"samples", fmt::format("{}, {} supervised tokens, longest {} tokens", run.data.size(),
-                                                      feed.supervised(), run.data.largest().length)},
-                              {"batch", fmt::format("{} = {} x batch {} x accumulation {}", f.shape.samples(), plural(f.shape.world, "rank"),
-                                                    f.shape.batch, f.shape.accumulation)},
-                              {"steps", fmt::format("{} in {}", run.total_steps, plural(o.num_epochs, "epoch"))}});
+    console.block("Dataset",
+                  {{"samples", fmt::format("{}, {} supervised tokens, longest {} tokens", run.data.size(),
+                                           feed.supervised(), run.data.largest().length)},
+                   {"batch", fmt::format("{} = {} x batch {} x accumulation {}", f.shape.samples(),
+                                         plural(f.shape.world, "rank"), f.shape.batch, f.shape.accumulation)},
+                   {"steps", fmt::format("{} in {}", run.total_steps, plural(o.num_epochs, "epoch"))}});
     std::int64_t trainable = run.params.trainable_elements(), all = run.params.elements();
-    console.block("Model", {{"weights", fmt::format("{:.2f} M", double(all - (run.trains_adapter() ? trainable : 0)) / 1e6)},
-                            {"trained", fmt::format("{:.2f} M ({:.3f} %)", double(trainable) / 1e6, 100.0 * double(trainable) / double(all))}});
+    console.block("Model",
+                  {{"weights", fmt::format("{:.2f} M", double(all - (run.trains_adapter() ? trainable : 0)) / 1e6)},
+                   {"trained", fmt::format("{:.2f} M ({:.3f} %)", double(trainable) / 1e6,
+                                           100.0 * double(trainable) / double(all))}});
     console.planned_memory(run.memory);
     console.line("[Sample] " + preview(run.data[0], run.model.tokenizer.get(), colour_of(2)));
 }

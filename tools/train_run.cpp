@@ -99,8 +99,9 @@ void TrainRank::restore() {
     if (!run_.resume) return;
     const Manifest& m = run_.resume->manifest;
     if (m.base_hash != base_hash_)
-        throw InputError(fmt::format("{} was made from other base weights than {} holds; use --resume never or another --output-dir",
-                                     run_.resume->folder.string(), run_.model.name));
+        throw InputError(
+            fmt::format("{} was made from other base weights than {} holds; use --resume never or another --output-dir",
+                        run_.resume->folder.string(), run_.model.name));
     restore_checkpoint(*run_.resume, ctx_, trainer_);
     last_checkpoint_ = last_evaluation_ = m.step;
     if (first()) console_->line(fmt::format("resumed at step {} from {}", m.step, run_.resume->folder.string()));
@@ -139,7 +140,13 @@ void TrainRank::step(std::int64_t done, DataFeed& feed) {
     StepResult result = trainer_.step(input, lr);
     check_update(result);
     if (!first()) return;
-    StepMetrics m{done + 1, feed.epoch(done + 1), result.loss, result.grad_norm, lr, feed.tokens(done), input.supervised,
+    StepMetrics m{done + 1,
+                  feed.epoch(done + 1),
+                  result.loss,
+                  result.grad_norm,
+                  lr,
+                  feed.tokens(done),
+                  input.supervised,
                   std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};
     metrics_->add(m);
     console_->step(m, run_.total_steps);
@@ -151,8 +158,9 @@ void TrainRank::check_update(const StepResult& result) {
     std::string what = fmt::format("step {}: {} is not finite", trainer_.steps(), result.bad);
     if (first()) console_->line(what + "; the step is skipped on every rank");
     if (bad_in_a_row_ == most_bad_steps)
-        throw Error(fmt::format("{}, as in the {} steps before; lower --lr or look at the data; the last checkpoint is sound",
-                                what, most_bad_steps - 1));
+        throw Error(
+            fmt::format("{}, as in the {} steps before; lower --lr or look at the data; the last checkpoint is sound",
+                        what, most_bad_steps - 1));
 }
 
 void TrainRank::after_step(std::int64_t done, bool stopping) {

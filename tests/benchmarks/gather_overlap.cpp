@@ -1,6 +1,6 @@
-// Is the gather of weights hidden? Two CPU ranks of one thread each, a Llama of SmolLM2's layer shape with random weights,
-// QLoRA in bf16. The link is slowed until a layer's gather takes 80 % of its forward. Prints the medians of what the
-// layers of a step take with resident weights, with prefetch 1 and with prefetch 0, and exits with 1 where
+// Is the gather of weights hidden? Two CPU ranks of one thread each, a Llama of SmolLM2's layer shape with random
+// weights, QLoRA in bf16. The link is slowed until a layer's gather takes 80 % of its forward. Prints the medians of
+// what the layers of a step take with resident weights, with prefetch 1 and with prefetch 0, and exits with 1 where
 //   prefetch 1 > 1.1 x resident, or
 //   prefetch 0 < resident + 0.9 x the gathers' own time.
 // usage: bench_gather_overlap [TOKENS [LAYERS [TRACE.json]]]
@@ -40,7 +40,8 @@ HostBatch batch(int tokens) {
 
 bool in_layers(const Trace::Span& s) {
     std::string_view name = s.name;
-    return std::string_view(s.lane) == "compute" && !name.starts_with("lm_head") && name != "upload" && name != "download";
+    return std::string_view(s.lane) == "compute" && !name.starts_with("lm_head") && name != "upload" &&
+           name != "download";
 }
 
 // Seconds that rank 0's compute lane spent on the layers of the step in [begin, end), waits included.

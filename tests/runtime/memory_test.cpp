@@ -28,7 +28,9 @@ void run_phase(Memory& memory, const char* phase, unsigned seed, double fraction
     for (int i = 0; i < 300; i++) {
         std::size_t bytes = random() % 5000;
         unsigned char fill = static_cast<unsigned char>(random());
-        live.push_back({memory.allocate(std::size_t(double(bytes) * fraction), Category::activation, "a" + std::to_string(i)), fill});
+        live.push_back(
+            {memory.allocate(std::size_t(double(bytes) * fraction), Category::activation, "a" + std::to_string(i)),
+             fill});
         if (touch) std::memset(live.back().block->data, fill, live.back().block->bytes);
         while (live.size() > 20 || (!live.empty() && random() % 3 == 0)) drop(random() % live.size());
     }
@@ -56,7 +58,8 @@ TEST_CASE("what the plan packs never overlaps while alive, and smaller requests 
         CHECK(plan.phases[0].bytes <= most * 5 / 4);  // fragmentation of the packing, seen: at most 1.12
 
         std::vector<std::byte> room(plan.slab_bytes() + memory_alignment);
-        auto aligned = reinterpret_cast<std::uintptr_t>(room.data()) / memory_alignment * memory_alignment + memory_alignment;
+        auto aligned =
+            reinterpret_cast<std::uintptr_t>(room.data()) / memory_alignment * memory_alignment + memory_alignment;
         auto slab = make_slab_memory(plan, reinterpret_cast<std::byte*>(aligned));
         auto m = slab->allocate(1000, Category::optimizer, "m");
         std::memset(m->data, 7, m->bytes);

@@ -15,9 +15,10 @@ struct OpCase {
     std::vector<Shape> inputs;                   // all want gradients
     std::vector<Shape> trainable = {};           // parameters that are trained
     std::vector<Shape> frozen = {};              // parameters that are not
-    std::function<Value(Context&, const std::vector<Value>& x, const std::vector<Param>& p)> op;  // p: trainable, then frozen
-    // The output's relative error in a narrow type may be this many times that of rounding the exact result once: 2 for an
-    // op that rounds once, more where a straightforward implementation rounds on the way. Say why at the case.
+    std::function<Value(Context&, const std::vector<Value>& x, const std::vector<Param>& p)>
+        op;  // p: trainable, then frozen
+    // The output's relative error in a narrow type may be this many times that of rounding the exact result once: 2 for
+    // an op that rounds once, more where a straightforward implementation rounds on the way. Say why at the case.
     double roundings = 2;
     double scale = 1;  // standard deviation of inputs and parameters
 };
@@ -29,7 +30,8 @@ struct OpResult {
 
 using Arrays = std::vector<std::vector<double>>;
 
-inline OpResult run_op(const OpCase& c, DType dtype, const Arrays& arrays, const std::vector<double>& dy, int threads = 1) {
+inline OpResult run_op(const OpCase& c, DType dtype, const Arrays& arrays, const std::vector<double>& dy,
+                       int threads = 1) {
     TestRank rank(dtype, threads);
     std::size_t at = 0;
     std::vector<Value> x;
@@ -70,8 +72,8 @@ inline double round_to(DType t, double v) {
     return visit_compute(t, [&]<class T>() { return double(T(v)); });
 }
 
-// Central differences of f = <dy, op(x)> with step h: error about h^2 f'''/6 + 1e-16 |f| / h, about 1e-9 at h = 1e-5 for
-// numbers of order one; the bound below leaves two digits.
+// Central differences of f = <dy, op(x)> with step h: error about h^2 f'''/6 + 1e-16 |f| / h, about 1e-9 at h = 1e-5
+// for numbers of order one; the bound below leaves two digits.
 inline void check_gradients(const OpCase& c, Arrays arrays, const std::vector<double>& dy, const OpResult& exact) {
     const double h = 1e-5;
     for (std::size_t a = 0; a < exact.dx.size(); a++) {

@@ -61,11 +61,23 @@ class LocalStore final : public LayerStore {
 class TestRank {
   public:
     explicit TestRank(DType compute, int threads = 1)
-        : store(compute), pool_(threads),
+        : store(compute),
+          pool_(threads),
           scratch_(static_cast<std::byte*>(std::aligned_alloc(256, CpuDevice::scratch_bytes(threads))), std::free),
-          memory_(make_heap_memory()), stream_(make_inline_stream({&abort_, nullptr, 0, "compute"})),
-          ctx(ContextParts{DeviceKind::cpu, {&pool_, scratch_.get()}, 0, 1, compute, memory_.get(), stream_.get(), stream_.get(),
-                           stream_.get(), &abort_, nullptr, nullptr}) {}
+          memory_(make_heap_memory()),
+          stream_(make_inline_stream({&abort_, nullptr, 0, "compute"})),
+          ctx(ContextParts{DeviceKind::cpu,
+                           {&pool_, scratch_.get()},
+                           0,
+                           1,
+                           compute,
+                           memory_.get(),
+                           stream_.get(),
+                           stream_.get(),
+                           stream_.get(),
+                           &abort_,
+                           nullptr,
+                           nullptr}) {}
 
     LocalStore store;
 
