@@ -62,6 +62,16 @@ TEST_CASE("faults: SIGKILL at every step of writing loses nothing") {
     for (int at : {1, 2, 13, 30, 47}) CHECK(killed_then_resumed(scratch, whole, "pwrite", at));
 }
 
+TEST_CASE("faults: SIGKILL before the result is written does not pass an older result off as this one") {
+    Scratch scratch;
+    fs::path whole = scratch / "whole", output = scratch / "run";
+    REQUIRE(run(every_step(whole)).code == 0);
+    REQUIRE(run(training(output, 2)).code == 0);
+    CHECK(run_with({"mkdir", "adapter.partial", "kill", 1}, every_step(output)).signal == SIGKILL);
+    REQUIRE(run(every_step(output)).code == 0);
+    check_same_run(whole, output);
+}
+
 TEST_CASE("faults: a full or failing disk is an error, and the checkpoint before it holds") {
     Scratch scratch;
     fs::path whole = scratch / "whole";
