@@ -31,7 +31,8 @@ done
 grep -o '"loss":[^,}]*' output/demo/metrics.jsonl | cut -d: -f2 | awk '
     NR == 1 { first = $1 }
     { last[NR % 50] = $1 }
-    END { for (i in last) sum += last[i]; exit !(NR > 100 && sum / 50 < first / 10) }' || fail "the loss does not fall"
+    END { for (i in last) sum += last[i]; exit !(NR > 100 && sum / 50 < first / 10) }' ||
+    fail "the loss does not fall"
 
 # The report, each part once and in this order.
 parts=$(sed -n '/^\[Loss\]$/,$p' log | grep -Eo '^\[[A-Za-z]+\]' | tr -d '\n')
@@ -56,7 +57,8 @@ done
 if grep -Eqw 'otter|beaver|mole' "$root/tools/demo/data.jsonl"; then fail "these animals are trained on"; fi
 right=0
 while IFS='|' read -r question answer; do
-    said=$("$tandem" generate --train-type qlora --adapter output/demo/adapter --chat "$question" 2>&1) || fail "$said"
+    said=$("$tandem" generate --train-type qlora --adapter output/demo/adapter --chat "$question" 2>&1) ||
+        fail "$said"
     if [[ $said == "$answer" ]]; then right=$((right + 1)); else echo "$question $said"; fi
 done <<'END'
 What does an otter look like?|An otter is brown and sleek.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A full fine-tuning run that changes nothing (learning rate 0) saves the model that it read, byte for byte, also where
+# A full fine-tuning run that changes nothing (learning rate 0) saves the model that it read, byte for byte, even if
 # a unit's parameters do not divide evenly between the ranks, as the demo model's embedding does not.
 set -euo pipefail
 root=$(dirname "$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")")

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/io/files.h"
-#include "scratch.h"
+#include "tests/models/io/scratch.h"
 
 using namespace tandem;
 using namespace tandem::test;
@@ -165,13 +165,17 @@ TEST_CASE("rope, old style and new") {
           RopeConfig{.theta = 20000, .mscale = {}, .mscale_all_dim = {}, .attention_factor = {}});
 }
 
+namespace {
+void fails(const std::string& key, const json& value, const std::string& named = "") {
+    Scratch s;
+    std::string message = message_of<InputError>([&] { read(s, with(llama2(), key, value)); });
+    bool says = contains(message, "config.json") && contains(message, "\"" + (named.empty() ? key : named) + "\"");
+    CHECK_MESSAGE(says, key << "=" << value.dump() << " -> " << message);
+}
+}  // namespace
+
 TEST_CASE("every bad value is an error with the file and the key") {
     Scratch s;
-    auto fails = [&](const std::string& key, const json& value, const std::string& named = "") {
-        std::string message = message_of<InputError>([&] { read(s, with(llama2(), key, value)); });
-        bool says = contains(message, "config.json") && contains(message, "\"" + (named.empty() ? key : named) + "\"");
-        CHECK_MESSAGE(says, key << "=" << value.dump() << " -> " << message);
-    };
     for (const char* key : {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
                             "vocab_size", "max_position_embeddings"}) {
         for (const json& value : {json(nullptr), json(0), json(-1), json(1.5), json("8"), json::array(), json(true),
@@ -202,6 +206,10 @@ TEST_CASE("every bad value is an error with the file and the key") {
     fails("eos_token_id", json{2, "3"});
     fails("bos_token_id", 1.0);
     fails("torch_dtype", "int8");
+}
+
+TEST_CASE("every bad value of RoPE or quantization is an error with the file and the key") {
+    Scratch s;
     fails("rope_theta", -1);
     fails("rope_theta", 1);
     fails("partial_rotary_factor", 0.5);

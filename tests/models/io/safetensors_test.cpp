@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "models/io/safetensors_writer.h"
-#include "scratch.h"
+#include "tests/models/io/scratch.h"
 
 using namespace tandem;
 using namespace tandem::test;
@@ -27,17 +27,26 @@ std::string tensor(const std::string& name, const std::string& rest) { return "\
 
 const std::string u8_4 = R"("dtype":"U8","shape":[4],"data_offsets":[0,4])";
 
+struct Case {
+    std::string header;
+    std::size_t data;
+    std::string says;
+};
+
+void check_rejected(const std::vector<Case>& cases) {
+    Scratch s;
+    for (const Case& c : cases) {
+        std::string message = open_error(s, safetensors_bytes(c.header, c.data));
+        CHECK_MESSAGE(contains(message, c.says), c.header << " -> " << message);
+    }
+}
+
+const std::string t = tensor("t", u8_4);
+
 }  // namespace
 
-TEST_CASE("safetensors rejects what the format forbids") {
-    Scratch s;
-    struct Case {
-        std::string header;
-        std::size_t data;
-        std::string says;
-    };
-    const std::string t = tensor("t", u8_4);
-    const Case cases[] = {
+TEST_CASE("safetensors rejects headers that the format forbids") {
+    check_rejected({
         {"", 0, "begin with '{'"},
         {"{", 0, "not valid JSON"},
         {"[]", 0, "begin with '{'"},
@@ -71,6 +80,11 @@ TEST_CASE("safetensors rejects what the format forbids") {
         {"{" + tensor("t", R"("dtype":"U8","shape":4,"data_offsets":[0,4])") + "}", 4, "a number as 'shape'"},
         {"{" + tensor("t", R"("dtype":"U8","shape":[4],"data_offsets":[4])") + "}", 4, "1 data_offsets"},
         {"{" + tensor("t", R"("dtype":"U8","shape":[4],"data_offsets":[0,4,8])") + "}", 4, "3 data_offsets"},
+    });
+}
+
+TEST_CASE("safetensors rejects layouts that the format forbids") {
+    check_rejected({
         {"{" + tensor("t", R"("dtype":"U8","shape":[4],"data_offsets":[4,0])") + "}", 4, "before it begins"},
         {"{" + tensor("t", R"("dtype":"U8","shape":[4],"data_offsets":[1,5])") + "}", 5, "begins at 1, expected 0"},
         {"{" + t + "," + tensor("u", R"("dtype":"U8","shape":[1],"data_offsets":[5,6])") + "}", 6, "leaves a hole"},
@@ -88,11 +102,7 @@ TEST_CASE("safetensors rejects what the format forbids") {
         {"{" + t + "}", 3, "truncated"},
         {"{" + t + "}", 5, "followed by other bytes"},
         {"{}", 1, "followed by other bytes"},
-    };
-    for (const Case& c : cases) {
-        std::string message = open_error(s, safetensors_bytes(c.header, c.data));
-        CHECK_MESSAGE(contains(message, c.says), c.header << " -> " << message);
-    }
+    });
 }
 
 TEST_CASE("safetensors rejects files that are too short, too long or no files") {

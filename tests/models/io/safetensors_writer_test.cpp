@@ -7,7 +7,7 @@
 #include <csignal>
 
 #include "models/io/safetensors.h"
-#include "scratch.h"
+#include "tests/models/io/scratch.h"
 
 using namespace tandem;
 using namespace tandem::test;

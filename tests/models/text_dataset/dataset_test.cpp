@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "runtime/error.h"
-#include "temporary_file.h"
+#include "tests/models/text_dataset/temporary_file.h"
 
 using namespace tandem;
 

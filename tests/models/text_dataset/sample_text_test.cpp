@@ -5,7 +5,7 @@
 #include "models/text/dataset/dataset.h"
 #include "models/text/dataset/preview.h"
 #include "runtime/error.h"
-#include "temporary_file.h"
+#include "tests/models/text_dataset/temporary_file.h"
 
 using namespace tandem;
 
