@@ -66,7 +66,7 @@ void TrainRank::plan() {
     StepInput input;
     input.micro = {DataFeed(run_.data, run_.feed()).largest()};
     input.supervised = 1;
-    trainer_.step(input, 0);
+    trainer_.plan(input);
     if (run_.eval_data) trainer_.evaluate({eval_feed(run_).largest()});
     if (generator_) generator_->plan();
 }

@@ -46,15 +46,20 @@ Value block(Context& ctx, const BlockInput& in, int i, Value h) {
 
 }  // namespace
 
-Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, KvCaches* caches) {
+Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, KvCaches* caches,
+                    const Probe& probe) {
     const Params& p = model.params;
     BlockInput in{model, batch, caches};
     Value h = layer(ctx, store, p.embedding.unit, {}, model.recompute, [in](Context& c, const Value&) {
         return embedding(c, in.batch.tokens, in.model.params.embedding.weight);
     });
-    for (int i = 0; i < model.config.layers; i++)
-        h = layer(ctx, store, p.layers[std::size_t(i)].unit, h, model.recompute,
+    if (probe) probe(p.embedding.unit, h);
+    for (int i = 0; i < model.config.layers; i++) {
+        int unit = p.layers[std::size_t(i)].unit;
+        h = layer(ctx, store, unit, h, model.recompute,
                   [in, i](Context& c, const Value& x) { return block(c, in, i, x); });
+        if (probe) probe(unit, h);
+    }
     if (caches) caches->past += batch.tokens.dim(0);
     return h;
 }

@@ -26,10 +26,12 @@ KvCaches make_kv_caches(Context& ctx, const LlamaConfig& config, std::int64_t ca
 std::vector<int> training_schedule(const Params& params);
 std::vector<int> forward_schedule(const Params& params);
 
-// After the last layer, before the final norm. With a cache: the batch is one document that goes on where the cache
-// ends.
+// Is told of each unit's output in turn; finds where numbers go bad.
+using Probe = std::function<void(int unit, const Tensor& h)>;
+
+// After the last layer, before the final norm. With caches: the batch is one document that goes on where they end.
 Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch,
-                    KvCaches* caches = nullptr);
+                    KvCaches* caches = nullptr, const Probe& probe = {});
 
 // Loss of the supervised tokens, scale * their sum, f64 [1]; records nothing, keeps nothing.
 Tensor evaluate(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale);

@@ -1,8 +1,10 @@
 #include "models/train/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/adamw/adamw.h"
+#include "ops/all_finite/all_finite.h"
 #include "ops/fill/fill.h"
 #include "ops/grad_norm/grad_norm.h"
 #include "ops/sgd/sgd.h"
@@ -36,6 +38,7 @@ Trainer::Trainer(Context& ctx, LayerStore& store, Collective& ranks, const Llama
         }
         states_.push_back(std::move(s));
     }
+    finite_ = ctx.empty({1}, DType::f64, "trainer.finite", Category::workspace);
     ctx.random.seed = settings.seed;
 }
 
@@ -49,7 +52,6 @@ StepResult Trainer::step(const StepInput& input, double lr) {
     ctx_.random.step = std::uint64_t(++steps_);
     StepResult result;
     std::vector<double> sums{run_micro_batches(input)};
-    PhaseScope phase(ctx_.memory(), "optimizer");
     std::vector<double> squares = gradient_squares();
     sums.insert(sums.end(), squares.begin(), squares.end());
     ranks_.sum(sums);
@@ -58,7 +60,7 @@ StepResult Trainer::step(const StepInput& input, double lr) {
     double total = 0;
     for (double s : squares) total += s;
     result.grad_norm = std::sqrt(total);
-    result.bad = first_bad(result.loss, squares);
+    result.bad = first_bad(input, result.loss, squares);
     if (!result.bad.empty()) {
         drop_gradients();
         return result;
@@ -81,6 +83,7 @@ double Trainer::run_micro_batches(const StepInput& input) {
 }
 
 std::vector<double> Trainer::gradient_squares() {
+    PhaseScope phase(ctx_.memory(), "gradient norm");
     Tensor out = ctx_.empty({1}, DType::f64, "grad_norm.squares");
     std::vector<double> squares;
     for (UnitState& s : states_) {
@@ -91,15 +94,41 @@ std::vector<double> Trainer::gradient_squares() {
     return squares;
 }
 
-std::string Trainer::first_bad(double loss, const std::vector<double>& squares) const {
+// The first unit in the order of the graph whose output is bad on any rank; the number of units where only the head's is.
+int Trainer::first_bad_unit(const StepInput& input) {
+    std::int32_t bad = std::int32_t(model_.params.units.size());
+    std::vector<int> schedule = forward_schedule(model_.params);
+    for (const HostBatch& host : input.micro) {
+        PhaseScope phase(ctx_.memory(), "diagnose");
+        store_.schedule(schedule);
+        Batch batch = upload(ctx_, host);
+        hidden_states(ctx_, model_, store_, batch, nullptr, [&](int unit, const Tensor& h) {
+            all_finite(ctx_, h, finite_);
+            if (read(ctx_, finite_) == 0) bad = std::min(bad, unit);
+        });
+    }
+    std::vector<std::int32_t> all(std::size_t(ranks_.world_size()));
+    ranks_.all_gather(std::as_bytes(std::span(&bad, 1)), std::as_writable_bytes(std::span(all)));
+    return *std::min_element(all.begin(), all.end());
+}
+
+std::string Trainer::first_bad(const StepInput& input, double loss, const std::vector<double>& squares) {
+    const std::vector<UnitLayout>& units = model_.params.units;
+    if (!std::isfinite(loss)) {
+        std::size_t unit = std::size_t(first_bad_unit(input));
+        return fmt::format("the loss (the first bad output is that of {})",
+                           unit < units.size() ? units[unit].name : "the head");
+    }
     // Backward runs from the last unit to the first: the last one with a bad gradient was bad first.
     for (std::size_t i = squares.size(); i-- > 0;)
-        if (!std::isfinite(squares[i])) {
-            const std::string& unit = model_.params.units[std::size_t(states_[i].unit)].name;
-            return std::isfinite(loss) ? fmt::format("the gradient of {}", unit)
-                                       : fmt::format("the loss, and the gradient of {}", unit);
-        }
-    return std::isfinite(loss) ? "" : "the loss";
+        if (!std::isfinite(squares[i]))
+            return fmt::format("the gradient of {}", units[std::size_t(states_[i].unit)].name);
+    return "";
+}
+
+void Trainer::plan(const StepInput& input) {
+    step(input, 0);
+    first_bad_unit(input);
 }
 
 void Trainer::update(double lr, double gradient_scale) {

@@ -42,6 +42,8 @@ class Trainer {
     Trainer(Context& ctx, LayerStore& store, Collective& ranks, const Llama& model, const TrainSettings& settings);
 
     StepResult step(const StepInput& input, double lr);
+    // Runs each phase of a step once, for the memory plan.
+    void plan(const StepInput& input);
     // Sum of token losses of this rank's batches; not yet summed over ranks.
     double evaluate(const std::vector<HostBatch>& batches);
 
@@ -56,7 +58,8 @@ class Trainer {
     std::vector<double> gradient_squares();
     void update(double lr, double gradient_scale);
     void drop_gradients();
-    std::string first_bad(double loss, const std::vector<double>& squares) const;
+    std::string first_bad(const StepInput& input, double loss, const std::vector<double>& squares);
+    int first_bad_unit(const StepInput& input);
 
     Context& ctx_;
     LayerStore& store_;
@@ -65,6 +68,7 @@ class Trainer {
     TrainSettings settings_;
     std::vector<int> schedule_;
     std::vector<UnitState> states_;
+    Tensor finite_;  // f64 [1]
     std::int64_t steps_ = 0, updates_ = 0;
 };
 
