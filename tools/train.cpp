@@ -151,6 +151,7 @@ int train(const std::vector<std::string>& arguments) {
     TrainRun run;
     OptionSet set("train", "Fine-tune a model.");
     if (read_options(run.options, set, arguments) == OptionSet::Parsed::help) return print_help(set);
+    watch_signals();
     bool demo = arguments.empty();
     if (demo) prepare_demo(run.options);
     open_run(run, set);
@@ -160,7 +161,6 @@ int train(const std::vector<std::string>& arguments) {
                    run.options.output_dir.string());
         return 0;
     }
-    watch_signals();
     Console console(run.options.log_to == LogTo::tqdm ? StepLog::bar : StepLog::lines, stdout);
     Trace trace(run.options.trace);
     int threads = thread_count(run.options);

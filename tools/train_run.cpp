@@ -104,7 +104,13 @@ void TrainRank::restore() {
                         run_.resume->folder.string(), run_.model.name));
     restore_checkpoint(*run_.resume, ctx_, trainer_);
     last_checkpoint_ = last_evaluation_ = m.step;
-    if (first()) console_->line(fmt::format("resumed at step {} from {}", m.step, run_.resume->folder.string()));
+    if (!first()) return;
+    console_->line(fmt::format("resumed at step {} from {}", m.step, run_.resume->folder.string()));
+    std::string kernels = gemm_kernel_name(ctx_.compute_type());
+    if (m.kernels != kernels)
+        console_->line(fmt::format("the checkpoint was computed by {} kernels, this machine has {}: from here on the last "
+                                   "bits differ from an uninterrupted run's",
+                                   m.kernels, kernels));
 }
 
 void TrainRank::train() {
