@@ -108,9 +108,10 @@ void TrainRank::restore() {
     console_->line(fmt::format("resumed at step {} from {}", m.step, run_.resume->folder.string()));
     std::string kernels = gemm_kernel_name(ctx_.compute_type());
     if (m.kernels != kernels)
-        console_->line(fmt::format("the checkpoint was computed by {} kernels, this machine has {}: from here on the last "
-                                   "bits differ from an uninterrupted run's",
-                                   m.kernels, kernels));
+        console_->line(
+            fmt::format("the checkpoint was computed by {} kernels, this machine has {}: from here on the last "
+                        "bits differ from an uninterrupted run's",
+                        m.kernels, kernels));
 }
 
 void TrainRank::train() {

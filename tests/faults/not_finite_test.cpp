@@ -24,7 +24,9 @@ TEST_CASE("not finite: a weight that is NaN ends the run after five steps that e
     Exit e = run(lora(scratch / "m", scratch / "run"));
     CHECK(e.code == 1);
     for (int step = 1; step <= 5; step++)
-        CHECK_MESSAGE(e.says("step " + std::to_string(step) + ": the loss (the first bad output is that of layer 1) is not finite"), e.err);
+        CHECK_MESSAGE(e.says("step " + std::to_string(step) +
+                             ": the loss (the first bad output is that of layer 1) is not finite"),
+                      e.err);
     CHECK(e.says("the step is skipped on every rank"));
     CHECK_MESSAGE(e.says("is not finite, as in the 4 steps before; lower --lr or look at the data"), e.err);
     CHECK(metrics(scratch / "run").size() == 4);  // the fifth aborts
