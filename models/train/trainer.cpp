@@ -94,7 +94,7 @@ std::vector<double> Trainer::gradient_squares() {
     return squares;
 }
 
-// The first unit in the order of the graph whose output is bad on any rank; where only the head's is, the number of units.
+// The first unit, in the graph's order, whose output is bad on any rank; the number of units if only the head's is.
 int Trainer::first_bad_unit(const StepInput& input) {
     std::int32_t bad = std::int32_t(model_.params.units.size());
     std::vector<int> schedule = forward_schedule(model_.params);
