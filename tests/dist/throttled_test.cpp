@@ -36,12 +36,15 @@ TEST_CASE("throttled: a link takes at least its time, on the gather lane, and gi
     });
     // 10240 bytes come from the peer: 10.24 ms and the latency, for each of the two gathers.
     for (int rank : {0, 1}) {
-        std::chrono::duration<double> busy(0);
+        auto first = Trace::Clock::time_point::max(), last = Trace::Clock::time_point::min();
         int gathers = 0, works = 0;
         bool overlap = false;
         for (const Trace::Span& s : trace.spans()) {
             if (s.rank != rank) continue;
-            if (s.lane == std::string("gather") && s.name == std::string("link")) busy += s.end - s.begin;
+            if (s.lane == std::string("gather") && s.name == std::string("link")) {
+                first = std::min(first, s.begin);
+                last = std::max(last, s.end);
+            }
             if (s.lane == std::string("gather") && s.name == std::string("gather")) gathers++;
             if (s.name != std::string("work")) continue;
             CHECK(s.lane == std::string("compute"));
@@ -52,7 +55,7 @@ TEST_CASE("throttled: a link takes at least its time, on the gather lane, and gi
         }
         CHECK(works == 4);
         CHECK(gathers == 2);  // both units stay: the schedule names them again within the prefetch
-        CHECK(busy.count() > 2 * 0.012);
+        CHECK(std::chrono::duration<double>(last - first).count() >= 2 * 0.01224);  // never less: one follows the other
         CHECK(overlap);
     }
 }
