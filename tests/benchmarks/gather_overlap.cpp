@@ -116,7 +116,7 @@ double median(std::vector<double> v) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    int tokens = argc > 1 ? std::atoi(argv[1]) : 512, layers = argc > 2 ? std::atoi(argv[2]) : 8;
+    int tokens = argc > 1 ? std::atoi(argv[1]) : 512, layers = argc > 2 ? std::atoi(argv[2]) : 16;
     LlamaConfig config = shape(layers);
     ParamSetup setup;
     setup.compute = DType::bf16;
