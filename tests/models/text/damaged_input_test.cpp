@@ -65,6 +65,7 @@ TEST_CASE("damaged data is refused or read") {
         "\n"
         R"({"text": "plain \u00e9 text"})"
         "\n";
-    survives(lines, "data.jsonl", 1500,
-             [&](const std::filesystem::path& file) { read_dataset(file, &tools, {.context_length = 64, .vocab = 512}); });
+    survives(lines, "data.jsonl", 1500, [&](const std::filesystem::path& file) {
+        read_dataset(file, &tools, {.context_length = 64, .vocab = 512});
+    });
 }
