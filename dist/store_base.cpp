@@ -58,6 +58,7 @@ void StoreBase::schedule(std::span<const int> units) {
     agree(collective_, "schedule", hash);  // the first one also waits until every rank has loaded its shard
     if (!started_) {
         started_ = true;
+        transport_.loaded(ctx_.compute());
         updated(ctx_.compute());
     }
     begin(units);

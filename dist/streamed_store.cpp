@@ -1,7 +1,5 @@
 #include "dist/streamed_store.h"
 
-#include <cstring>
-
 namespace tandem {
 
 StreamedStore::StreamedStore(Context& ctx, Transport& transport, Collective& collective,
@@ -82,7 +80,7 @@ void StreamedStore::carry_out_orders() {
             for (const Event& e : order.after) ctx_.gather().wait(e);
             std::byte* base = advance(arena_.data(), order.offset);
             std::size_t bytes = frozen_gathered(order.unit) + trainables_.gathered_bytes(order.unit);
-            ctx_.gather().enqueue("poison", [base, bytes] { std::memset(base, 0xff, bytes); });
+            ctx_.gather().fill(base, 0xff, bytes);
         }
     }
 }
@@ -90,6 +88,8 @@ void StreamedStore::carry_out_orders() {
 void StreamedStore::gather(const Residency::Order& order) {
     const UnitRanges& r = ranges_[std::size_t(order.unit)];
     std::byte* base = advance(arena_.data(), order.offset);
+    ctx_.memory().note_part(base, frozen_gathered(order.unit));
+    ctx_.memory().note_part(advance(base, frozen_gathered(order.unit)), trainables_.gathered_bytes(order.unit));
     for (const Event& e : order.after) ctx_.gather().wait(e);
     if (order.frozen && r.frozen) transport_.gather_published(ctx_.gather(), r.frozen_at, r.frozen, base);
     if (order.trainable && r.trainable) trainables_.gather(order.unit, advance(base, frozen_gathered(order.unit)));
@@ -98,7 +98,8 @@ void StreamedStore::gather(const Residency::Order& order) {
 
 void StreamedStore::write_frozen(int unit, std::size_t offset, std::span<const std::byte> data) {
     const UnitRanges& r = ranges_[std::size_t(unit)];
-    copy_overlap(advance(shard_.data(), r.frozen_at), std::size_t(ctx_.rank()) * r.frozen, r.frozen, data, offset);
+    const Overlap mine = overlap(std::size_t(ctx_.rank()) * r.frozen, r.frozen, data, offset);
+    ctx_.load(advance(shard_.data(), r.frozen_at + mine.at), mine.data);
 }
 
 }  // namespace tandem

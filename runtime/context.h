@@ -121,6 +121,9 @@ class Context {
     void upload(const Tensor& to, std::span<const std::byte> from);
     void download(std::span<std::byte> to, const Tensor& from);
 
+    // Loading: as upload, but from any thread, to any place on the device.
+    void load(std::byte* to, std::span<const std::byte> from);
+
     // Total cost of the ops run since the last call.
     Cost take_cost() { return std::exchange(cost_, Cost{}); }
 
