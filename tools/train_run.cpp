@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "models/train/evaluate.h"
 #include "ops/gemm/gemm.h"
 #include "tools/save_model.h"
 #include "tools/signals.h"
@@ -67,7 +68,7 @@ void TrainRank::plan() {
     input.micro = {DataFeed(run_.data, run_.feed()).largest()};
     input.supervised = 1;
     trainer_.plan(input);
-    if (run_.eval_data) trainer_.evaluate({eval_feed(run_).largest()});
+    if (run_.eval_data) mean_loss(ctx_, llama_, store_, rank_.collective(), {eval_feed(run_).largest()}, 1);
     if (generator_) generator_->plan();
 }
 
@@ -181,13 +182,11 @@ void TrainRank::after_step(std::int64_t done, bool stopping) {
 
 void TrainRank::evaluate(std::int64_t done) {
     DataFeed feed = eval_feed(run_);
-    std::vector<double> loss{trainer_.evaluate(feed.once(ctx_.rank()))};
-    rank_.collective().sum(loss);
+    double loss = mean_loss(ctx_, llama_, store_, rank_.collective(), feed.once(ctx_.rank()), feed.supervised());
     last_evaluation_ = done;
     if (!first()) return;
-    double mean = loss[0] / double(feed.supervised());
-    metrics_->add_evaluation(done, mean);
-    console_->evaluation(done, mean);
+    metrics_->add_evaluation(done, loss);
+    console_->evaluation(done, loss);
 }
 
 void TrainRank::sample(const std::string& when) {
