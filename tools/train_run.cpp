@@ -127,7 +127,7 @@ void TrainRank::train() {
         std::vector<double> stop{stop_requested() ? 1.0 : 0.0};  // ranks must agree
         rank_.collective().sum(stop);
         stopping = stop[0] > 0;
-        after_step(done, stopping);
+        after_step(done, feed, stopping);
         if (stopping && done < run_.total_steps && first())
             console_->line(fmt::format("stopped by a signal; the same command goes on from step {}", last_checkpoint_));
     }
@@ -171,10 +171,9 @@ void TrainRank::check_update(const StepResult& result) {
                         what, most_bad_steps - 1));
 }
 
-void TrainRank::after_step(std::int64_t done, bool stopping) {
+void TrainRank::after_step(std::int64_t done, const DataFeed& feed, bool stopping) {
     const TrainOptions& o = run_.options;
-    std::int64_t per_epoch = DataFeed(run_.data, run_.feed()).steps().steps_per_epoch();
-    bool evaluates = o.eval_every > 0 ? done % o.eval_every == 0 : done % per_epoch == 0;
+    bool evaluates = o.eval_every > 0 ? done % o.eval_every == 0 : done % feed.steps().steps_per_epoch() == 0;
     if (run_.eval_data && evaluates) evaluate(done);
     bool due = stopping || (o.checkpoint_every > 0 && done % o.checkpoint_every == 0);
     if (due && done < run_.total_steps && bad_in_a_row_ == 0) checkpoint(done);
