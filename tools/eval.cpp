@@ -10,10 +10,10 @@
 
 namespace tandem {
 
-int eval(const std::vector<std::string>& arguments) {
+int eval(CommandLine& line) {
     EvalOptions o;
     OptionSet set("eval", "Loss and perplexity of a data set.");
-    if (read_options(o, set, arguments) == OptionSet::Parsed::help) return print_help(set);
+    if (read_options(o, set, line) == OptionSet::Parsed::help) return print_help(set);
     Model model = open_model(o, o.chat_template);
     std::optional<Adapter> adapter;
     if (o.adapter) adapter = Adapter::open(*o.adapter);

@@ -147,12 +147,12 @@ LaunchOptions launch_options(const TrainRun& run, Trace& trace, int threads) {
 
 }  // namespace
 
-int train(const std::vector<std::string>& arguments) {
+int train(CommandLine& line) {
     TrainRun run;
     OptionSet set("train", "Fine-tune a model.");
-    if (read_options(run.options, set, arguments) == OptionSet::Parsed::help) return print_help(set);
+    if (read_options(run.options, set, line) == OptionSet::Parsed::help) return print_help(set);
     watch_signals();
-    bool demo = arguments.empty();
+    bool demo = line.arguments.empty();
     if (demo) prepare_demo(run.options);
     open_run(run, set);
     Resumption resumption = find_resumption(run, set);

@@ -53,7 +53,8 @@ inline std::vector<std::string> words_of(const std::filesystem::path& folder, co
 }
 
 inline Trained train_in(const std::filesystem::path& folder, const Arguments& arguments) {
-    REQUIRE(train(words_of(folder, arguments)) == 0);
+    CommandLine line{words_of(folder, arguments)};
+    REQUIRE(train(line) == 0);
     return read_run(folder);
 }
 
