@@ -5,7 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "tests/models/io/scratch.h"
+#include "tests/models/io/support.h"
 #include "tools/commands.h"
 
 namespace tandem::test {

@@ -9,7 +9,7 @@
 
 #include "models/io/files.h"
 #include "models/io/safetensors_writer.h"
-#include "tests/models/io/scratch.h"
+#include "tests/models/io/support.h"
 
 using namespace tandem;
 using namespace tandem::test;

@@ -2,9 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdio>
-
 #include "runtime/error.h"
+#include "tests/support/scratch.h"
 #include "tools/options/command_line.h"
 #include "tools/options/eval_options.h"
 #include "tools/options/generate_options.h"
@@ -184,15 +183,9 @@ TEST_CASE("config.json of a run starts the same run again") {
     OptionSet set("train", "fine-tune"), second("train", "fine-tune");
     CommandLine line{{"--train-type", "full", "--lr", "1e-3", "--model", "m", "--dataset", "d"}};
     read_options(o, set, line);
-    auto file = std::filesystem::temp_directory_path() / "tandem_train_options_test.json";
-    {
-        FILE* f = std::fopen(file.c_str(), "w");
-        std::fputs(set.json().c_str(), f);
-        std::fclose(f);
-    }
-    CommandLine from_file{{"--config", file}};
+    test::Scratch scratch;
+    CommandLine from_file{{"--config", scratch.put("config.json", set.json())}};
     read_options(again, second, from_file);
     CHECK(second.json() == set.json());
     CHECK(second.differences(set.json()).empty());
-    std::filesystem::remove(file);
 }
