@@ -5,5 +5,6 @@
 namespace tandem {
 
 void adamw_kernel(const CpuDevice& device, const AdamwStep& step);
+void adamw_kernel(const CudaDevice& device, const AdamwStep& step);
 
 }  // namespace tandem

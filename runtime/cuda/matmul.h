@@ -1,0 +1,47 @@
+// Dense matrix products on a card, by cuBLASLt. bf16 is summed in f32; f32 is f32 throughout, never TF32.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "runtime/dtype.h"
+
+struct CUstream_st;
+
+namespace tandem {
+
+// A matrix as it lies in memory, by rows.
+struct MatmulOperand {
+    const std::byte* data = nullptr;
+    std::int64_t stride = 0;  // elements from one stored row to the next
+    bool transposed = false;  // A is stored [k, m], B is stored [n, k]
+};
+
+// c = alpha * a b + beta * c, rounded once.
+struct MatmulArgs {
+    std::int64_t m = 0, n = 0, k = 0;
+    DType type = DType::bf16;  // of a and b: f32 | bf16
+    MatmulOperand a;           // [m, k]
+    MatmulOperand b;           // [k, n]
+    std::byte* c = nullptr;    // [m, n]
+    DType c_type = DType::bf16;  // that of a and b, or f32
+    std::int64_t c_stride = 0;
+    float alpha = 1, beta = 0;
+};
+
+class Matmul {
+  public:
+    static constexpr std::size_t workspace_bytes = 32u << 20;  // what cuBLASLt may use; fixed, as its choices follow it
+
+    explicit Matmul(std::byte* workspace);
+    ~Matmul();
+    // The algorithm depends on the shapes, the card and the library alone: the first that cuBLASLt proposes.
+    void run(CUstream_st* stream, const MatmulArgs& args);
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace tandem
