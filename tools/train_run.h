@@ -56,7 +56,7 @@ class TrainRank {
     void restore();
     void step(std::int64_t done, DataFeed& feed);
     void check_update(const StepResult& result);
-    void after_step(std::int64_t done, bool stopping);
+    void after_step(std::int64_t done, const DataFeed& feed, bool stopping);
     void evaluate(std::int64_t done);
     void sample(const std::string& when);
     void checkpoint(std::int64_t done);

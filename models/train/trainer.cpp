@@ -150,15 +150,4 @@ void Trainer::drop_gradients() {
     for (UnitState& s : states_) fill_zero(ctx_, view(s.range.gradient, s, ctx_.gradient_type()));
 }
 
-double Trainer::evaluate(const std::vector<HostBatch>& batches) {
-    std::vector<int> schedule = forward_schedule(model_.params);
-    double loss = 0;
-    for (const HostBatch& host : batches) {
-        PhaseScope phase(ctx_.memory(), "evaluate");
-        store_.schedule(schedule);
-        loss += read(ctx_, tandem::evaluate(ctx_, model_, store_, upload(ctx_, host), 1.0));
-    }
-    return loss;
-}
-
 }  // namespace tandem

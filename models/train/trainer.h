@@ -44,8 +44,6 @@ class Trainer {
     StepResult step(const StepInput& input, double lr);
     // Runs each phase of a step once, for the memory plan.
     void plan(const StepInput& input);
-    // Sum of token losses of this rank's batches; not yet summed over ranks.
-    double evaluate(const std::vector<HostBatch>& batches);
 
     // Steps that changed the weights; AdamW's bias correction and random numbers follow it.
     std::int64_t updates() const { return updates_; }

@@ -17,7 +17,6 @@ void declare(OptionSet& set, ModelOptions& o) {
     set.add("threads", o.threads, "threads of all CPU ranks together, all cores if not given", {.min = 1, .max = 4096});
     set.add("context_length", o.context_length, "longest sample in tokens", {.min = 2, .max = 1 << 24});
     set.add("batch_size", o.batch_size, "samples of a rank's micro-batch", {.min = 1, .max = 1 << 20});
-    set.add("verbose", o.verbose, "say more, and where in the source an error was thrown");
 }
 
 std::vector<OptionConflict> validate(const ModelOptions& o, const OptionSet& set) {

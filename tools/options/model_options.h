@@ -25,18 +25,10 @@ struct ModelOptions {
     std::optional<std::int64_t> threads;          // of all CPU ranks; none: every core
     std::int64_t context_length = 512;
     std::int64_t batch_size = 1;  // per rank and micro-batch
-    bool verbose = false;
 };
 
 void declare(OptionSet& set, ModelOptions& options);
 std::vector<OptionConflict> validate(const ModelOptions& options, const OptionSet& set);
-
-// Declares the options of a command and reads them; every error at once, rules between options included.
-template <class Options>
-OptionSet::Parsed read_options(Options& options, OptionSet& set, const std::vector<std::string>& arguments) {
-    declare(set, options);
-    return set.parse(arguments, [&] { return validate(options, set); });
-}
 
 template <> struct OptionNames<TrainType> {
     static constexpr auto names = std::to_array<std::pair<std::string_view, TrainType>>({
