@@ -15,10 +15,10 @@ void copy_in(const CpuDevice&, std::byte* to, std::span<const std::byte> from) {
 void copy_out(const CpuDevice&, std::span<std::byte> to, const Tensor& from) {
     if (!to.empty()) std::memcpy(to.data(), from.data(), to.size());
 }
-void copy_in(const CudaDevice& device, std::byte* to, std::span<const std::byte> from) {
+[[maybe_unused]] void copy_in(const CudaDevice& device, std::byte* to, std::span<const std::byte> from) {
     if constexpr (build::has_cuda) device.staging->upload(to, from);
 }
-void copy_out(const CudaDevice& device, std::span<std::byte> to, const Tensor& from) {
+[[maybe_unused]] void copy_out(const CudaDevice& device, std::span<std::byte> to, const Tensor& from) {
     if constexpr (build::has_cuda) device.staging->download(to, from.data());
 }
 

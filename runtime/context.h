@@ -79,6 +79,7 @@ class Context {
     const AbortSignal& abort() const { return *parts_.abort; }
     Trace* trace() { return parts_.trace; }
     const CpuDevice& cpu() const { return parts_.cpu; }
+    int card() const { return parts_.cuda.ordinal; }  // of a rank on one
     RandomState random;
 
     Tensor empty(const Shape& shape, DType dtype, std::string_view name, Category category = Category::activation) {

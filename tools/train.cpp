@@ -136,15 +136,6 @@ void report_end(Console& console, const TrainRun& run, const Trace& trace) {
         console.line(fmt::format("[Saved] {} {}", run.trains_adapter() ? "adapter" : "model", run.saved->string()));
 }
 
-LaunchOptions launch_options(const TrainRun& run, Trace& trace, int threads) {
-    LaunchOptions l;
-    l.world_size = run.world_size();
-    l.threads = threads;
-    l.compute = compute_type(run.options.precision);
-    l.trace = &trace;
-    return l;
-}
-
 }  // namespace
 
 int train(CommandLine& line) {
@@ -163,10 +154,13 @@ int train(CommandLine& line) {
     }
     Console console(run.options.log_to == LogTo::tqdm ? StepLog::bar : StepLog::lines, stdout);
     Trace trace(run.options.trace);
-    int threads = thread_count(run.options);
-    LaunchOptions l = launch_options(run, trace, threads);
+    LaunchOptions l = launch_options(run.options, run.params);
+    l.trace = &trace;
+    l.transport = run.options.transport;
+    run.mirror = make_mirror(run.options, run.params);
     plan_memory(run, l);
-    report(console, run, threads);
+    report(console, run, l.threads);
+    check_room(run.options, run.memory);
     std::error_code failure;
     fs::create_directories(run.options.output_dir, failure);
     if (failure)

@@ -22,6 +22,7 @@ StoreOptions store_options(const TrainRun& run) {
         case ShardingStrategy::full_shard: o.strategy = Strategy::full_shard; break;
     }
     o.prefetch = int(run.options.prefetch);
+    o.mirror = run.mirror.get();
     o.schedules = {training_schedule(run.params), forward_schedule(run.params)};
     return o;
 }
@@ -32,6 +33,7 @@ TrainSettings train_settings(const TrainOptions& o) {
     s.weight_decay = o.wd;
     if (o.apply_gradient_clipping) s.clip = o.grad_norm;
     s.seed = std::uint64_t(o.seed);
+    s.micro_batches = o.gradient_accumulation_steps;
     return s;
 }
 
@@ -107,7 +109,7 @@ void TrainRank::restore() {
     last_checkpoint_ = last_evaluation_ = m.step;
     if (!first()) return;
     console_->line(fmt::format("resumed at step {} from {}", m.step, run_.resume->folder.string()));
-    std::string kernels = gemm_kernel_name(ctx_.compute_type());
+    std::string kernels = kernels_of(ctx_);
     if (m.kernels != kernels)
         console_->line(
             fmt::format("the checkpoint was computed by {} kernels, this machine has {}: from here on the last "
@@ -203,7 +205,7 @@ void TrainRank::checkpoint(std::int64_t done) {
     m.updates = trainer_.updates();
     m.world_size = ctx_.world_size();
     m.base_hash = base_hash_;
-    m.kernels = gemm_kernel_name(ctx_.compute_type());
+    m.kernels = kernels_of(ctx_);
     m.options = run_.options_json;
     save_checkpoint(run_.options.output_dir / "checkpoints", m, run_.options.keep, ctx_, rank_.collective(), trainer_);
     last_checkpoint_ = done;

@@ -17,7 +17,10 @@ template <class Options> OptionSet::Parsed read_options(Options& options, Option
     declare(set, options);
     set.group("Options");
     set.add("verbose", line.verbose, "say where in the source an error was thrown");
-    return set.parse(line.arguments, [&] { return validate(options, set); });
+    return set.parse(line.arguments, [&] {
+        if constexpr (requires { resolve_gpus(options); }) resolve_gpus(options);
+        return validate(options, set);
+    });
 }
 
 }  // namespace tandem
