@@ -118,10 +118,11 @@ TEST_CASE("golden curve: greedy tokens are transformers', at one rank and at two
             nlohmann::json greedy = nlohmann::json::parse(bytes_of(golden / "reference" / (name + ".greedy.json")));
             std::string prompt = greedy.at("prompt").dump();
             std::string out = printed_by([&] {
-                return generate({"--model", (golden / "models" / name).string(), "--gpus", gpus, "--precision", "fp32",
-                                 "--train-type", "lora", "--temperature", "0", "--ignore-eos", "--json",
-                                 "--max-new-tokens", std::to_string(greedy.at("ids").size()), "--prompt-ids",
-                                 prompt.substr(1, prompt.size() - 2)});
+                CommandLine line{{"--model", (golden / "models" / name).string(), "--gpus", gpus, "--precision", "fp32",
+                                  "--train-type", "lora", "--temperature", "0", "--ignore-eos", "--json",
+                                  "--max-new-tokens", std::to_string(greedy.at("ids").size()), "--prompt-ids",
+                                  prompt.substr(1, prompt.size() - 2)}};
+                return generate(line);
             });
             CHECK(nlohmann::json::parse(out).at("ids") == greedy.at("ids"));
         }
