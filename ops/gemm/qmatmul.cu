@@ -57,16 +57,9 @@ const std::byte* take_tile(const CudaDevice& device, const Block4Weight& w, DTyp
 void qmatmul_tile(const CudaDevice& device, const QMatmul& q) {
     const Block4Weight& w = q.weight;
     const DType dtype = q.x.dtype();
-    multiply(device, {.m = q.x.rows(),
-                      .n = w.out,
-                      .k = w.in,
-                      .type = dtype,
-                      .a = {q.x.data(), w.in},
-                      .b = {take_tile(device, w, dtype), w.in, true},
-                      .c = q.y.data(),
-                      .c_type = dtype,
-                      .c_stride = w.out,
-                      .bias = q.bias.data()});
+    MatmulArgs args = matmul_args({q.y, {}}, w.in, dtype, matmul_operand(q.x), {take_tile(device, w, dtype), w.in, true});
+    args.bias = q.bias.data();
+    multiply(device, args);
 }
 
 void qmatmul(const CudaDevice& device, const QMatmul& q) {
@@ -82,16 +75,7 @@ void qmatmul_transposed(const CudaDevice& device, const QMatmulTransposed& q) {
     if (q.dy.rows() == 0) return;
     const Block4Weight& w = q.weight;
     const DType dtype = q.dy.dtype();
-    multiply(device, {.m = q.dy.rows(),
-                      .n = w.in,
-                      .k = w.out,
-                      .type = dtype,
-                      .a = {q.dy.data(), w.out},
-                      .b = {take_tile(device, w, dtype), w.in},
-                      .c = q.dx.out.data(),
-                      .c_type = dtype,
-                      .c_stride = w.in,
-                      .addend = q.dx.addend.data()});
+    multiply(device, matmul_args(q.dx, w.out, dtype, matmul_operand(q.dy), {take_tile(device, w, dtype), w.in}));
 }
 
 }  // namespace tandem
