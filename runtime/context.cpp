@@ -9,16 +9,16 @@ namespace tandem {
 
 namespace {
 
-void copy_in(const CpuDevice&, const Tensor& to, std::span<const std::byte> from) {
-    if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
+void copy_in(const CpuDevice&, std::byte* to, std::span<const std::byte> from) {
+    if (!from.empty()) std::memcpy(to, from.data(), from.size());
 }
 void copy_out(const CpuDevice&, std::span<std::byte> to, const Tensor& from) {
     if (!to.empty()) std::memcpy(to.data(), from.data(), to.size());
 }
-void copy_in(const CudaDevice& device, const Tensor& to, std::span<const std::byte> from) {
-    if constexpr (build::has_cuda) device.staging->upload(to.data(), from);
+[[maybe_unused]] void copy_in(const CudaDevice& device, std::byte* to, std::span<const std::byte> from) {
+    if constexpr (build::has_cuda) device.staging->upload(to, from);
 }
-void copy_out(const CudaDevice& device, std::span<std::byte> to, const Tensor& from) {
+[[maybe_unused]] void copy_out(const CudaDevice& device, std::span<std::byte> to, const Tensor& from) {
     if constexpr (build::has_cuda) device.staging->download(to, from.data());
 }
 
@@ -84,7 +84,7 @@ void Context::upload(const Tensor& to, std::span<const std::byte> from) {
     if (from.size() != to.bytes())
         throw Error(
             fmt::format("[context] {} bytes cannot fill {} {}", from.size(), name_of(to.dtype()), to.shape().text()));
-    run({"upload", cost::elementwise(to), {}, {to}}, [&](auto device) { copy_in(device, to, from); });
+    run({"upload", cost::elementwise(to), {}, {to}}, [&](auto device) { copy_in(device, to.data(), from); });
 }
 
 void Context::download(std::span<std::byte> to, const Tensor& from) {
@@ -93,6 +93,12 @@ void Context::download(std::span<std::byte> to, const Tensor& from) {
                                 to.size()));
     if (is_plan()) std::memset(to.data(), 0, to.size());
     run({"download", cost::elementwise(from), {from}, {}}, [&](auto device) { copy_out(device, to, from); });
+}
+
+void Context::load(std::byte* to, std::span<const std::byte> from) {
+    if (is_plan()) return;
+    if (device() == DeviceKind::cuda) copy_in(parts_.cuda, to, from);
+    else copy_in(parts_.cpu, to, from);
 }
 
 bool Context::enter(const Op& op) {

@@ -79,6 +79,7 @@ class Context {
     const AbortSignal& abort() const { return *parts_.abort; }
     Trace* trace() { return parts_.trace; }
     const CpuDevice& cpu() const { return parts_.cpu; }
+    int card() const { return parts_.cuda.ordinal; }  // of a rank on one
     RandomState random;
 
     Tensor empty(const Shape& shape, DType dtype, std::string_view name, Category category = Category::activation) {
@@ -120,6 +121,9 @@ class Context {
     // Host memory to a tensor and back, in the compute stream's order; nothing on the plan device (zeros come back).
     void upload(const Tensor& to, std::span<const std::byte> from);
     void download(std::span<std::byte> to, const Tensor& from);
+
+    // Loading: as upload, but from any thread, to any place on the device.
+    void load(std::byte* to, std::span<const std::byte> from);
 
     // Total cost of the ops run since the last call.
     Cost take_cost() { return std::exchange(cost_, Cost{}); }

@@ -1,9 +1,11 @@
 # One test program per room, tests/main.cpp around the sources below tests/<room>: the tests are the *_test.cpp.
 # Golden data is read from TANDEM_TEST_DATA (tests/golden).
 file(GLOB rooms RELATIVE ${CMAKE_SOURCE_DIR}/tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
-if(TANDEM_SANITIZE)
+list(REMOVE_ITEM rooms cudasim)  # tests/cudasim/cudasim.cmake, in builds on the simulator
+if(TANDEM_SANITIZE OR TANDEM_CUDA STREQUAL "sim")
     list(REMOVE_ITEM rooms style)  # it runs none of tandem's code
 endif()
+list(REMOVE_ITEM rooms cudasim)  # has its own build: cudasim/cudasim.cmake
 foreach(room ${rooms})
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/*.cpp)
     set(tests ${sources})
@@ -38,7 +40,7 @@ endforeach()
 # Every header compiles alone. Built by tests/style/headers_test.sh; objects rather than -fsyntax-only, for ccache.
 file(GLOB_RECURSE headers RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS
     runtime/*.h quant/*.h ops/*.h models/*.h dist/*.h tools/*.h tests/*.h)
-list(FILTER headers EXCLUDE REGEX "^runtime/cuda/")
+list(FILTER headers EXCLUDE REGEX "^(runtime/cuda|tests/cudasim)/")
 set(sources)
 foreach(header ${headers})
     set(source ${CMAKE_BINARY_DIR}/headers_alone/${header}.cpp)

@@ -2,7 +2,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 
 #include "runtime/dtype.h"
@@ -11,7 +10,7 @@ struct CUstream_st;
 
 namespace tandem {
 
-// A matrix as it lies in memory, by rows.
+// A matrix as it lies in memory, by rows. Its address and the bytes of a row are multiples of 16.
 struct MatmulOperand {
     const std::byte* data = nullptr;
     std::int64_t stride = 0;  // elements from one stored row to the next

@@ -1,0 +1,2 @@
+#pragma once
+#include "tests/cudasim/include/cub/cub.cuh"
