@@ -35,6 +35,11 @@ std::string BlockRunner::describe(const Thread* t) const {
     return "thread " + text3(t->index.x, t->index.y, t->index.z);
 }
 
+BlockRunner::BlockRunner() {
+    // Blocks share them, and with CUDASIM_TSAN_BLOCKS nothing orders blocks.
+    if (!settings().tsan_blocks) return;
+    for (const StaticShared& v : static_shared()) tsan_ignore_races(shared_base() + v.offset, v.bytes);
+}
 BlockRunner::~BlockRunner() {
     for (Fiber* f : all_) free_fiber(f);
     for (Thread& t : threads_)
@@ -191,9 +196,16 @@ void BlockRunner::learn_static_shared() {
 }
 
 void BlockRunner::poison_shared() {
-    std::memset(shared_, poison, shared_bytes_);
+    std::memset(shared_, poison, shared_bytes_ + shared_guard);
     for (const StaticShared& v : block_number_ == 0 ? static_shared() : used_static_)
         std::memset(shared_base() + v.offset, poison, v.bytes);
+}
+
+void BlockRunner::check_shared_guard() {
+    const char* end = shared_ + shared_bytes_;
+    const auto touched = [](char c) { return c != char(poison); };
+    if (std::any_of(end, end + shared_guard, touched))
+        report("kernel " + find_function(call_->function).readable + ": write past the end of dynamic shared memory");
 }
 
 void BlockRunner::run_block() {
@@ -202,9 +214,9 @@ void BlockRunner::run_block() {
     for (int w = 0; w < (threads_per_block_ + 31) / 32; ++w) warps_[w].ready = warps_[w].done = 0;
     // Ignored by TSan from allocation to release, which makes it forget the last block's accesses.
     tsan_ignore_accesses(true);
-    // A fresh allocation of the exact size per block, so that ASan sees overruns; aligned as the card's is, to 1024 at
-    // least in practice, but promised to 16 only.
-    shared_ = static_cast<char*>(std::malloc(std::max<std::size_t>(shared_bytes_, 1)));
+    // A fresh allocation of the exact size per block, so that ASan sees overruns. Aligned to 16 only: what needs more
+    // (128 for TMA) must not be run here.
+    shared_ = static_cast<char*>(std::malloc(std::max<std::size_t>(shared_bytes_ + shared_guard, 1)));
     poison_shared();
     tsan_ignore_accesses(false);
     tsan_release(&start_sync_);
@@ -212,6 +224,7 @@ void BlockRunner::run_block() {
     resume_something();
     tsan_ignore_accesses(true);
     if (block_number_ == 0) learn_static_shared();
+    if (!failed_) check_shared_guard();
     std::free(shared_);
     tsan_ignore_accesses(false);
     if (!settings().tsan_blocks) tsan_acquire(&end_sync_);  // orders blocks: they share the static __shared__ variables

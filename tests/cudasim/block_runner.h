@@ -18,6 +18,13 @@ inline constexpr bool own_stacks = true;
 inline constexpr bool own_stacks = false;
 #endif
 
+// Behind dynamic shared memory, checked after every block where ASan does not watch.
+#ifdef CUDASIM_ASAN
+inline constexpr std::size_t shared_guard = 0;
+#else
+inline constexpr std::size_t shared_guard = 64;
+#endif
+
 inline constexpr int poison = 0xff;  // as float, bf16, half: NaN; as int: -1
 
 // A cp.async that was issued and has not landed.
@@ -64,6 +71,7 @@ struct Warp {
 
 class BlockRunner {
   public:
+    BlockRunner();
     ~BlockRunner();
     bool run(KernelCall& call);
 
@@ -95,6 +103,7 @@ class BlockRunner {
     Meeting* find_meeting(Warp& warp, std::uint32_t mask, const char* what, Where where);
     void poison_shared();
     void learn_static_shared();
+    void check_shared_guard();
     Thread* unstarted();
 
     KernelCall* call_ = nullptr;

@@ -66,11 +66,13 @@ cudaError_t push(CUstream_st* stream, const char* name, const std::vector<Access
     if (s.sticky(stream->device) != cudaSuccess) return s.sticky(stream->device);
     join(stream->clock, s.host_clock);
     const std::uint32_t tick = ++stream->clock[stream->id];
+    std::string race;  // the first: what one operation does wrong is one report
     for (const Access& a : touched) {
         const std::size_t bytes = a.bytes == to_boundary ? s.order.reach(a.data) : a.bytes;
-        const std::string race = s.order.access(a.data, bytes, a.write, {name, stream->id, tick}, stream->clock);
-        if (!race.empty()) report(race);
+        std::string found = s.order.access(a.data, bytes, a.write, {name, stream->id, tick}, stream->clock);
+        if (race.empty()) race = std::move(found);
     }
+    if (!race.empty()) report(race);
     auto operation = std::make_unique<Operation>(Operation{std::move(run)});
     tsan_release(&operation->sync);
     stream->queue.push_back(std::move(operation));
