@@ -20,6 +20,13 @@ bool nothing_reported() { return take_reports().empty(); }
 const char* const unordered = "nothing orders them";
 constexpr int n = 256;
 
+// TSan finds the races planted here as well, and would fail the program.
+#ifdef CUDASIM_TSAN
+constexpr bool plant_races = false;
+#else
+constexpr bool plant_races = true;
+#endif
+
 }  // namespace
 
 TEST_CASE("cudasim: an event orders two streams, and without it they race") {
@@ -34,10 +41,12 @@ TEST_CASE("cudasim: an event orders two streams, and without it they race") {
     must(kernels::scale_and_shift(a, b, n, two));
     CHECK(b.get()[9] == 19);
     CHECK(nothing_reported());
-    must(cudaMemcpyAsync(a, host, n * 4, cudaMemcpyHostToDevice, one));
-    must(kernels::scale_and_shift(a, b, n, two));  // no wait
-    must(cudaDeviceSynchronize());
-    CHECK(reported(unordered));
+    if (plant_races) {
+        must(cudaMemcpyAsync(a, host, n * 4, cudaMemcpyHostToDevice, one));
+        must(kernels::scale_and_shift(a, b, n, two));  // no wait
+        must(cudaDeviceSynchronize());
+        CHECK(reported(unordered));
+    }
     must(kernels::scale_and_shift(a, b, n, one));  // after a device synchronisation everything is ordered
     must(cudaDeviceSynchronize());
     CHECK(nothing_reported());
@@ -48,10 +57,12 @@ TEST_CASE("cudasim: a read too is ordered before the write that follows") {
     const DeviceArray<float> a(n), b(n);
     must(cudaMemsetAsync(a, 0, n * 4, one));
     one.synchronize();
-    must(kernels::scale_and_shift(a, b, n, one));
-    must(cudaMemsetAsync(a, 0, n * 4, two));
-    must(cudaDeviceSynchronize());
-    CHECK(reported(unordered));
+    if (plant_races) {
+        must(kernels::scale_and_shift(a, b, n, one));
+        must(cudaMemsetAsync(a, 0, n * 4, two));
+        must(cudaDeviceSynchronize());
+        CHECK(reported(unordered));
+    }
     const Event read;
     must(kernels::scale_and_shift(a, b, n, one));
     must(cudaEventRecord(read, one));
@@ -72,6 +83,7 @@ TEST_CASE("cudasim: suballocations are told apart, and their boundaries forgotte
     must(kernels::scale_and_shift(slab + n, slab + n, n, two));
     must(cudaDeviceSynchronize());
     CHECK(nothing_reported());
+    if (!plant_races) return;
     declare_suballocation(slab, 2 * n * 4);  // both as one buffer: the boundary between is gone
     must(kernels::scale_and_shift(slab, slab, n, one));
     must(kernels::scale_and_shift(slab + n, slab + n, n, two));
