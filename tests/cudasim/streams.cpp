@@ -158,6 +158,7 @@ extern "C" {
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* out, unsigned, int priority) {
     Lock lock;
     State& s = state();
+    if (s.devices.empty()) return done(cudaErrorNoDevice);
     auto* stream = new CUstream_st;
     std::uint32_t tick = 0;
     if (s.free_streams.empty()) {
@@ -180,6 +181,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* out, unsigned flags) {
 }
 cudaError_t cudaStreamCreate(cudaStream_t* out) { return cudaStreamCreateWithPriority(out, 0, lowest_priority); }
 cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
+    if (state().devices.empty()) return done(cudaErrorNoDevice);
     *least = lowest_priority;
     *greatest = highest_priority;
     return cudaSuccess;
@@ -216,6 +218,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
 
 cudaError_t cudaDeviceSynchronize() {
     Lock lock;
+    if (state().devices.empty()) return done(cudaErrorNoDevice);
     return synchronize_device(lock, current_device());
 }
 

@@ -171,6 +171,7 @@ TEST_CASE("cudasim: events are queried and timed") {
         while (!*static_cast<std::atomic<bool>*>(p)) std::this_thread::yield();
     };
     must(cudaEventRecord(from, stream));
+    must(cudaEventSynchronize(from));
     must(cudaLaunchHostFunc(stream, wait, &go));
     must(cudaEventRecord(to, stream));
     CHECK(cudaEventQuery(to) == cudaErrorNotReady);
