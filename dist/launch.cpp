@@ -1,84 +1,52 @@
 #include "dist/launch.h"
 
-#include <sys/mman.h>
-
-#include <optional>
 #include <thread>
 
 #include "dist/failure.h"
 #include "dist/host/host_group.h"
-#include "dist/scratch.h"
-#include "runtime/cpu/cpu_stream.h"
+#include "dist/make_transport.h"
+#include "dist/rank_device.h"
 
 namespace tandem {
 
 namespace {
 
-// Pages come as they are first touched.
-class Slab {
-  public:
-    explicit Slab(std::size_t bytes) : bytes_(bytes) {
-        if (bytes == 0) return;
-        data_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (data_ == MAP_FAILED)
-            throw DoesNotFit(
-                fmt::format("[launch] the system has no {} bytes for a rank's memory; plan for less", bytes));
-    }
-    ~Slab() {
-        if (bytes_) munmap(data_, bytes_);
-    }
-    Slab(const Slab&) = delete;
-    std::byte* data() const { return static_cast<std::byte*>(data_); }
-
-  private:
-    std::size_t bytes_;
-    void* data_ = nullptr;
-};
+std::unique_ptr<RankDevice> device_of(const LaunchOptions& o, const AbortSignal& abort, int rank) {
+    if constexpr (build::has_cuda)
+        if (!o.cards.empty()) return make_cuda_rank(o, abort, rank);
+    return make_cpu_rank(o, abort, rank);
+}
 
 std::unique_ptr<Transport> transport_of(const LaunchOptions& o, HostGroup& group, int rank) {
-    std::unique_ptr<Transport> host = make_host_transport(group, rank);
-    return o.around ? o.around(std::move(host), group.abort) : std::move(host);
+    std::unique_ptr<Transport> made = make_transport(o, group, rank);
+    return o.around ? o.around(std::move(made), group.abort) : std::move(made);
+}
+
+ContextParts parts_of(const LaunchOptions& o, RankDevice& device, const AbortSignal& abort, int rank) {
+    ContextParts p = device.parts();
+    p.rank = rank;
+    p.world_size = o.world_size;
+    p.compute = o.compute;
+    p.abort = &abort;
+    p.trace = o.trace;
+    p.recompute_plan = o.recompute_plan;
+    return p;
 }
 
 // Everything a rank has, made in its own thread and freed by the launch.
 struct RankState {
     RankState(const LaunchOptions& o, HostGroup& group, int r)
-        : slab(o.plans.empty() ? 0 : o.plans[std::size_t(r)].slab_bytes()),
-          memory(o.plans.empty() ? make_heap_memory() : make_slab_memory(o.plans[std::size_t(r)], slab.data())),
-          scratch(allocate_scratch(*memory, threads_of(o, r))),
-          pool(threads_of(o, r)),
+        : device(device_of(o, group.abort, r)),
           transport(transport_of(o, group, r)),
           collective(make_host_collective(group, r)),
-          compute(make_inline_stream({&group.abort, o.trace, r, "compute"})),
-          gather(make_worker_stream({&group.abort, o.trace, r, "gather"})),
-          reduce(make_worker_stream({&group.abort, o.trace, r, "reduce"})),
-          ctx(ContextParts{DeviceKind::cpu,
-                           {&pool, scratch->data},
-                           r,
-                           o.world_size,
-                           o.compute,
-                           memory.get(),
-                           compute.get(),
-                           gather.get(),
-                           reduce.get(),
-                           &group.abort,
-                           o.trace,
-                           o.recompute_plan}),
-          rank(ctx, *transport, *collective) {}
-
-    // Stops the copy threads; what they have not begun is dropped.
-    void drain() {
-        gather.reset();
-        reduce.reset();
+          ctx(parts_of(o, *device, group.abort, r)),
+          rank(ctx, *transport, *collective) {
+        device->bind();
     }
 
-    Slab slab;
-    std::unique_ptr<Memory> memory;
-    std::shared_ptr<Block> scratch;
-    ThreadPool pool;
+    std::unique_ptr<RankDevice> device;
     std::unique_ptr<Transport> transport;
     std::unique_ptr<Collective> collective;
-    std::unique_ptr<Stream> compute, gather, reduce;
     Context ctx;
     Rank rank;
 };
@@ -88,12 +56,19 @@ void run_rank(const LaunchOptions& options, HostGroup& group, std::unique_ptr<Ra
     try {
         state = std::make_unique<RankState>(options, group, rank);
         body(state->rank);
-        state->gather->synchronize();
-        state->reduce->synchronize();
+        state->device->finish();
         group.leave(rank);
     } catch (...) {
         group.abort.raise(named_failure(rank, std::current_exception()));
     }
+}
+
+// A transport that waits for peers in its streams is told first: they cannot be drained else.
+void drain(std::vector<std::unique_ptr<RankState>>& ranks, bool failed) {
+    for (auto& state : ranks)
+        if (state && failed) state->transport->stop();
+    for (auto& state : ranks)
+        if (state) state->device->drain();
 }
 
 void check(const LaunchOptions& o) {
@@ -101,6 +76,10 @@ void check(const LaunchOptions& o) {
     if (!o.plans.empty() && o.plans.size() != std::size_t(o.world_size))
         throw Error(
             fmt::format("[launch] expected a memory plan for each of {} ranks, got {}", o.world_size, o.plans.size()));
+    if (!o.cards.empty() && o.cards.size() != std::size_t(o.world_size))
+        throw Error(fmt::format("[launch] expected a card for each of {} ranks, got {}", o.world_size, o.cards.size()));
+    if (!build::has_cuda && !o.cards.empty())
+        throw InputError("[launch] this program was built without CUDA; build it where nvcc is, or use --gpus cpu,cpu");
 }
 
 }  // namespace
@@ -123,8 +102,7 @@ void launch(const LaunchOptions& options, const std::function<void(Rank&)>& body
         abort.raise(std::current_exception());
     }
     for (std::thread& t : threads) t.join();
-    for (auto& state : ranks)
-        if (state) state->drain();
+    drain(ranks, abort.raised());
     ranks.clear();
     if (std::exception_ptr failure = abort.failure()) std::rethrow_exception(failure);
 }

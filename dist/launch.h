@@ -12,6 +12,9 @@ using Around = std::function<std::unique_ptr<Transport>(std::unique_ptr<Transpor
 
 struct LaunchOptions {
     int world_size = 1;
+    std::vector<int> cards = {};  // by rank: the CUDA device it runs on, one may be named twice; empty: CPU ranks
+    TransportKind transport = TransportKind::automatic;
+    std::size_t tile_bytes = 0;  // on cards: of the largest quantized weight, dequantized
     int threads = 1;  // of all ranks' kernels together; each has at least one. Two copy threads each come on top
     DType compute = DType::f32;
     Trace* trace = nullptr;                   // may be null

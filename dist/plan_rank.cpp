@@ -2,6 +2,7 @@
 
 #include "dist/launch.h"
 #include "dist/scratch.h"
+#include "runtime/cuda/cuda_engine.h"
 #include "runtime/plan/plan_stream.h"
 
 namespace tandem {
@@ -14,6 +15,7 @@ class PlanTransport final : public Transport {
     int rank() const override { return rank_; }
     int world_size() const override { return world_size_; }
     void publish(std::span<const std::byte>) override {}
+    void loaded(Stream&) override {}
     void gather_published(Stream&, std::size_t, std::size_t, std::byte*) override {}
     void all_gather(Stream&, int, std::span<const std::byte>, std::byte*) override {}
     void reduce_scatter(Stream&, int, const ReduceScatter&) override {}
@@ -43,27 +45,38 @@ class PlanCollective final : public Collective {
 
 struct PlanRank::State {
     State(const LaunchOptions& o, int rank)
-        : scratch(allocate_scratch(memory, threads_of(o, rank))),
+        : scratch(scratch_of(o, rank)),
           transport(rank, o.world_size),
           collective(rank, o.world_size),
-          ctx(ContextParts{DeviceKind::plan,
-                           {},
-                           rank,
-                           o.world_size,
-                           o.compute,
-                           &memory,
-                           &stream,
-                           &stream,
-                           &stream,
-                           &abort,
-                           nullptr,
-                           o.recompute_plan}),
+          ctx(parts_of(o, rank)),
           rank(ctx, transport, collective) {}
+
+    std::vector<std::shared_ptr<Block>> scratch_of(const LaunchOptions& o, int rank) {
+        if constexpr (build::has_cuda)
+            if (!o.cards.empty()) {
+                CudaScratch s(memory, o.tile_bytes);
+                return {s.scratch, s.matmul, s.tiles};
+            }
+        return {allocate_scratch(memory, threads_of(o, rank))};
+    }
+    ContextParts parts_of(const LaunchOptions& o, int rank) {
+        ContextParts p;
+        p.device = DeviceKind::plan;
+        p.target = o.cards.empty() ? DeviceKind::cpu : DeviceKind::cuda;
+        p.rank = rank;
+        p.world_size = o.world_size;
+        p.compute = o.compute;
+        p.memory = &memory;
+        p.compute_stream = p.gather_stream = p.reduce_stream = &stream;
+        p.abort = &abort;
+        p.recompute_plan = o.recompute_plan;
+        return p;
+    }
 
     PlanMemory memory;
     PlanStream stream;
     AbortSignal abort;
-    std::shared_ptr<Block> scratch;
+    std::vector<std::shared_ptr<Block>> scratch;
     PlanTransport transport;
     PlanCollective collective;
     Context ctx;

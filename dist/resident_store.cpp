@@ -14,6 +14,10 @@ ResidentStore::ResidentStore(Context& ctx, Transport& transport, Collective& col
     frozen_ = ctx.empty({std::int64_t(frozen)}, DType::u8, "shard.frozen", Category::shard);
     if (ctx.world_size() > 1)
         gathered_ = ctx.empty({std::int64_t(trainable)}, DType::u8, "trainable.gathered", Category::gather);
+    for (int u = 0; u < int(places_.size()); u++) {
+        ctx.memory().note_part(advance(frozen_.data(), unit(u).frozen_at), layout(u).frozen_bytes);
+        ctx.memory().note_part(advance(gathered_.data(), unit(u).trainable_at), trainables_.gathered_bytes(u));
+    }
 }
 
 class ResidentStore::Held final : public Lease::Impl {
@@ -71,7 +75,7 @@ void ResidentStore::updated(Stream& user) {
 }
 
 void ResidentStore::write_frozen(int u, std::size_t offset, std::span<const std::byte> data) {
-    copy_overlap(advance(frozen_.data(), unit(u).frozen_at), 0, layout(u).frozen_bytes, data, offset);
+    ctx_.load(advance(frozen_.data(), unit(u).frozen_at + offset), data);
 }
 
 }  // namespace tandem

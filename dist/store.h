@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 
+#include "dist/mirror.h"
 #include "dist/transport.h"
 #include "runtime/collective.h"
 #include "runtime/context.h"
@@ -21,6 +22,7 @@ struct StoreOptions {
     int prefetch = 1;                              // units gathered ahead of their use; a wait for each gather at 0
     std::vector<std::vector<int>> schedules = {};  // that will be asked for: they size the buffers
     std::size_t arena_cap = std::numeric_limits<std::size_t>::max();  // bytes for gathered units; less prefetches less
+    Mirror* mirror = nullptr;  // frozen bytes that a rank lacks come from there instead of from its peers
     bool poison = false;                                              // fill what was let go with NaN, for tests
 };
 

@@ -15,7 +15,7 @@ void agree_on_units(Collective& collective, DType compute, const std::vector<Uni
         layouts.add(std::uint64_t(u.trainable_elements));
     }
     for (std::uint64_t v : {std::uint64_t(compute), std::uint64_t(options.strategy), std::uint64_t(options.prefetch),
-                            std::uint64_t(options.arena_cap)})
+                            std::uint64_t(options.arena_cap), std::uint64_t(options.mirror != nullptr)})
         choices.add(v);
     for (const std::vector<int>& s : options.schedules) {
         choices.add(s.size());
@@ -58,6 +58,7 @@ void StoreBase::schedule(std::span<const int> units) {
     agree(collective_, "schedule", hash);  // the first one also waits until every rank has loaded its shard
     if (!started_) {
         started_ = true;
+        transport_.loaded(ctx_.compute());
         updated(ctx_.compute());
     }
     begin(units);

@@ -8,6 +8,7 @@ StreamedStore::StreamedStore(Context& ctx, Transport& transport, Collective& col
                              const std::vector<UnitLayout>& units, const StoreOptions& options)
     : StoreBase(ctx, transport, collective, units, options),
       ranges_(ranges_of(units, ctx.world_size())),
+      mirror_(options.mirror),
       poison_(options.poison),
       capacity_(arena_size(options)),
       residency_(unit_bytes(), {capacity_, options.prefetch, options.strategy == Strategy::shard_grad_op}),
@@ -82,7 +83,7 @@ void StreamedStore::carry_out_orders() {
             for (const Event& e : order.after) ctx_.gather().wait(e);
             std::byte* base = advance(arena_.data(), order.offset);
             std::size_t bytes = frozen_gathered(order.unit) + trainables_.gathered_bytes(order.unit);
-            ctx_.gather().enqueue("poison", [base, bytes] { std::memset(base, 0xff, bytes); });
+            ctx_.gather().fill(base, 0xff, bytes);
         }
     }
 }
@@ -90,15 +91,33 @@ void StreamedStore::carry_out_orders() {
 void StreamedStore::gather(const Residency::Order& order) {
     const UnitRanges& r = ranges_[std::size_t(order.unit)];
     std::byte* base = advance(arena_.data(), order.offset);
+    ctx_.memory().note_part(base, frozen_gathered(order.unit));
+    ctx_.memory().note_part(advance(base, frozen_gathered(order.unit)), trainables_.gathered_bytes(order.unit));
     for (const Event& e : order.after) ctx_.gather().wait(e);
-    if (order.frozen && r.frozen) transport_.gather_published(ctx_.gather(), r.frozen_at, r.frozen, base);
+    if (order.frozen && r.frozen) gather_frozen(order.unit, base);
     if (order.trainable && r.trainable) trainables_.gather(order.unit, advance(base, frozen_gathered(order.unit)));
     ready_[std::size_t(order.unit)] = ctx_.gather().record();
 }
 
+// From the mirror: what lies before this rank's own range, and what lies behind it.
+void StreamedStore::gather_frozen(int unit, std::byte* out) {
+    const UnitRanges& r = ranges_[std::size_t(unit)];
+    if (!mirror_) return transport_.gather_published(ctx_.gather(), r.frozen_at, r.frozen, out);
+    if (ctx_.is_plan()) return;
+    const std::byte* all = mirror_->unit(unit);
+    const std::size_t begin = std::size_t(ctx_.rank()) * r.frozen, end = begin + r.frozen;
+    ctx_.gather().copy(out, all, begin);
+    ctx_.gather().copy(out + begin, shard_.data() + r.frozen_at, r.frozen);
+    ctx_.gather().copy(out + end, all + end, frozen_gathered(unit) - end);
+}
+
 void StreamedStore::write_frozen(int unit, std::size_t offset, std::span<const std::byte> data) {
     const UnitRanges& r = ranges_[std::size_t(unit)];
-    copy_overlap(advance(shard_.data(), r.frozen_at), std::size_t(ctx_.rank()) * r.frozen, r.frozen, data, offset);
+    const Overlap mine = overlap(std::size_t(ctx_.rank()) * r.frozen, r.frozen, data, offset);
+    ctx_.load(advance(shard_.data(), r.frozen_at + mine.at), mine.data);
+    if (mirror_ && !mine.data.empty() && !ctx_.is_plan())
+        std::memcpy(mirror_->unit(unit) + std::size_t(ctx_.rank()) * r.frozen + mine.at, mine.data.data(),
+                    mine.data.size());
 }
 
 }  // namespace tandem

@@ -25,8 +25,10 @@ class StreamedStore final : public StoreBase {
     }
     void carry_out_orders();
     void gather(const Residency::Order& order);
+    void gather_frozen(int unit, std::byte* out);
 
     std::vector<UnitRanges> ranges_;
+    Mirror* mirror_;
     bool poison_;
     std::size_t capacity_;
     Tensor shard_, arena_;

@@ -1,6 +1,6 @@
 #include "dist/trainables.h"
 
-#include <cstring>
+#include "dist/cast/cast.h"
 
 namespace tandem {
 
@@ -11,10 +11,6 @@ std::vector<std::size_t> buffer_sizes(const std::vector<UnitRanges>& ranges, int
     for (const UnitRanges& r : ranges)
         bytes.push_back(std::size_t(r.trainable) * std::size_t(world_size) * size_of(type));
     return bytes;
-}
-
-void clear(const Tensor& t) {
-    if (t.data()) std::memset(t.data(), 0, t.bytes());
 }
 
 }  // namespace
@@ -34,8 +30,11 @@ Trainables::Trainables(Context& ctx, Transport& transport, const std::vector<Uni
     gradients_ = ctx.empty({elements}, type_, "gradients", Category::gradient);
     if (narrow()) copies_ = ctx.empty({elements}, ctx.compute_type(), "shard.trainable", Category::shard);
     buffer_arena_ = ctx.empty({std::int64_t(buffers_.capacity())}, DType::u8, "gradients.arena", Category::gradient);
-    clear(masters_);
-    clear(gradients_);
+    for (const Tensor& t : {masters_, gradients_}) ctx.compute().fill(t.data(), 0, t.bytes());
+    for (const Tensor& t : {masters_, gradients_, copies_})
+        for (const UnitRanges& r : ranges_)
+            ctx.memory().note_part(advance(t.data(), std::size_t(r.trainable_at) * size_of(t.dtype())),
+                                   std::size_t(r.trainable) * size_of(t.dtype()));
 }
 
 std::size_t Trainables::buffer_bytes(int unit) const {
@@ -66,7 +65,8 @@ GradLease Trainables::gradients(int unit, Stream& user) {
     const std::size_t bytes = buffer_bytes(unit);
     std::byte* buffer = advance(buffer_arena_.data(), buffers_.take(bytes, user));
     auto lease = std::make_unique<Gradients>(*this, unit, user, buffer);
-    user.enqueue("zero", [buffer, bytes] { std::memset(buffer, 0, bytes); });
+    ctx_.memory().note_part(buffer, bytes);
+    user.fill(buffer, 0, bytes);
     std::size_t used = std::size_t(units_[std::size_t(unit)].trainable_elements) * size_of(type_);
     return {std::move(lease), {buffer, used}};
 }
@@ -76,7 +76,7 @@ void Trainables::reduce(int unit, std::byte* buffer, Event written) {
     stream.wait(written);
     std::byte* range = advance(gradients_.data(), std::size_t(of(unit).trainable_at) * size_of(type_));
     transport_.reduce_scatter(stream, unit, {type_, buffer, range, of(unit).trainable});
-    if (poison_) stream.enqueue("poison", [buffer, bytes = buffer_bytes(unit)] { std::memset(buffer, 0xff, bytes); });
+    if (poison_) stream.fill(buffer, 0xff, buffer_bytes(unit));
     Event done = stream.record();
     exchanges_[std::size_t(unit)].reduced = done;
     buffers_.give_back(std::move(done));
@@ -99,22 +99,21 @@ void Trainables::load(int unit, std::int64_t offset, std::span<const std::byte> 
         throw Error(fmt::format("[store] {} bytes from element {} on do not fit the {} trainable elements of {}",
                                 data.size(), offset, bytes / size, units_[std::size_t(unit)].name));
     const UnitRanges& r = of(unit);
-    copy_overlap(advance(masters_.data(), std::size_t(r.trainable_at) * size),
-                 std::size_t(ctx_.rank() * r.trainable) * size, std::size_t(r.trainable) * size, data,
-                 std::size_t(offset) * size);
+    const Overlap mine = overlap(std::size_t(ctx_.rank() * r.trainable) * size, std::size_t(r.trainable) * size, data,
+                                 std::size_t(offset) * size);
+    ctx_.load(advance(masters_.data(), std::size_t(r.trainable_at) * size + mine.at), mine.data);
 }
 
+// The cast runs on the compute stream, like every kernel; a user that is another stream goes first.
 void Trainables::updated(Stream& user) {
+    Stream& compute = ctx_.compute();
     for (const Exchange& e : exchanges_) user.wait(e.gathered);
+    if (&user != &compute) compute.wait(user.record());
     if (narrow())
-        user.enqueue("cast", [this] {
-            visit_compute(ctx_.compute_type(), [&]<class T>() {
-                const float* from = masters_.as<float>();
-                T* to = copies_.as<T>();
-                for (std::int64_t i = 0; i < masters_.elements(); i++) to[i] = T(from[i]);
-            });
-        });
-    ctx_.gather().wait(user.record());
+        ctx_.run({"cast", cost::elementwise(masters_, copies_), {masters_}, {copies_}},
+                 [&](auto device) { cast(device, masters_, copies_); });
+    if (&user != &compute) user.wait(compute.record());
+    ctx_.gather().wait(compute.record());
 }
 
 std::span<const std::byte> Trainables::own(int unit) const {

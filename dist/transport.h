@@ -10,6 +10,8 @@
 
 namespace tandem {
 
+enum class TransportKind { automatic, host, peer, nccl };
+
 class Transport {
   public:
     virtual ~Transport() = default;
@@ -18,6 +20,9 @@ class Transport {
 
     // Once, by all ranks: from here until the launch ends peers may read `memory`, of equal size on every rank.
     virtual void publish(std::span<const std::byte> memory) = 0;
+
+    // Once, by all ranks, when each has loaded what it published by what `stream` holds now: peers read it after that.
+    virtual void loaded(Stream& stream) = 0;
 
     // One-sided: out + r * bytes gets bytes [offset, offset + bytes) of what rank r published, for every rank r. What
     // is read must not change any more; no peer takes part.
@@ -31,11 +36,14 @@ class Transport {
     // part of r's buffer. f32 or f64. Meets as all_gather does. Done when all ranks have read: buffers may change then.
     struct ReduceScatter {
         DType dtype;
-        const std::byte* buffer;
+        std::byte* buffer;  // spent: a transport may write into it
         std::byte* range;
         std::int64_t elements;
     };
     virtual void reduce_scatter(Stream& stream, int tag, const ReduceScatter& work) = 0;
+
+    // After a failure: nothing in this rank's streams goes on waiting for a peer.
+    virtual void stop() {}
 };
 
 }  // namespace tandem

@@ -2,7 +2,27 @@
 
 #include <cstring>
 
+#include "runtime/cuda/staging.h"
+#include "runtime/cuda/tile_ahead.h"
+
 namespace tandem {
+
+namespace {
+
+void copy_in(const CpuDevice&, std::byte* to, std::span<const std::byte> from) {
+    if (!from.empty()) std::memcpy(to, from.data(), from.size());
+}
+void copy_out(const CpuDevice&, std::span<std::byte> to, const Tensor& from) {
+    if (!to.empty()) std::memcpy(to.data(), from.data(), to.size());
+}
+[[maybe_unused]] void copy_in(const CudaDevice& device, std::byte* to, std::span<const std::byte> from) {
+    if constexpr (build::has_cuda) device.staging->upload(to, from);
+}
+[[maybe_unused]] void copy_out(const CudaDevice& device, std::span<std::byte> to, const Tensor& from) {
+    if constexpr (build::has_cuda) device.staging->download(to, from.data());
+}
+
+}  // namespace
 
 void Tape::run(Context& ctx) {
     TapeScope quiet(ctx, nullptr);
@@ -64,9 +84,7 @@ void Context::upload(const Tensor& to, std::span<const std::byte> from) {
     if (from.size() != to.bytes())
         throw Error(
             fmt::format("[context] {} bytes cannot fill {} {}", from.size(), name_of(to.dtype()), to.shape().text()));
-    run({"upload", cost::elementwise(to), {}, {to}}, [&](const CpuDevice&) {
-        if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
-    });
+    run({"upload", cost::elementwise(to), {}, {to}}, [&](auto device) { copy_in(device, to.data(), from); });
 }
 
 void Context::download(std::span<std::byte> to, const Tensor& from) {
@@ -74,9 +92,13 @@ void Context::download(std::span<std::byte> to, const Tensor& from) {
         throw Error(fmt::format("[context] {} {} does not fill {} bytes", name_of(from.dtype()), from.shape().text(),
                                 to.size()));
     if (is_plan()) std::memset(to.data(), 0, to.size());
-    run({"download", cost::elementwise(from), {from}, {}}, [&](const CpuDevice&) {
-        if (!to.empty()) std::memcpy(to.data(), from.data(), to.size());
-    });
+    run({"download", cost::elementwise(from), {from}, {}}, [&](auto device) { copy_out(device, to, from); });
+}
+
+void Context::load(std::byte* to, std::span<const std::byte> from) {
+    if (is_plan()) return;
+    if (device() == DeviceKind::cuda) copy_in(parts_.cuda, to, from);
+    else copy_in(parts_.cpu, to, from);
 }
 
 bool Context::enter(const Op& op) {
@@ -97,6 +119,14 @@ bool Context::enter(const Op& op) {
 LeaseScope::LeaseScope(Context& ctx, LayerStore& store, int unit)
     : ctx_(ctx), lease_(store.acquire(unit, ctx.compute())) {
     ctx_.held_.push_back({unit, lease_.frozen(), lease_.trainable()});
+    if constexpr (build::has_cuda)
+        if (TileAhead* tiles = ctx.parts_.cuda.tiles) tiles->begin(ctx.recomputing_ >= 0);
+}
+
+LeaseScope::~LeaseScope() {
+    if constexpr (build::has_cuda)
+        if (TileAhead* tiles = ctx_.parts_.cuda.tiles) tiles->end();
+    ctx_.held_.pop_back();
 }
 
 GradScope::GradScope(Context& ctx, LayerStore& store, int unit)

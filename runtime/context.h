@@ -10,6 +10,7 @@
 #include "runtime/build.h"
 #include "runtime/cost.h"
 #include "runtime/cpu/cpu_device.h"
+#include "runtime/cuda/cuda_device.h"
 #include "runtime/layer_store.h"
 #include "runtime/plan/recompute_plan.h"
 #include "runtime/trace.h"
@@ -29,7 +30,9 @@ struct RandomState {
 
 struct ContextParts {
     DeviceKind device = DeviceKind::cpu;
-    CpuDevice cpu{};  // unused on the plan device
+    DeviceKind target = DeviceKind::cpu;  // what a plan is for; elsewhere the device itself
+    CpuDevice cpu{};    // on a card: threads for host work alone; unused on the plan device
+    CudaDevice cuda{};  // on a card
     int rank = 0, world_size = 1;
     DType compute = DType::f32;  // f64 | f32 | bf16: activations, and weights as the graph sees them
     Memory* memory = nullptr;
@@ -64,6 +67,7 @@ class Context {
 
     DeviceKind device() const { return parts_.device; }
     bool is_plan() const { return parts_.device == DeviceKind::plan; }
+    bool on_cuda() const { return parts_.target == DeviceKind::cuda; }  // true for the plan of a card, too
     int rank() const { return parts_.rank; }
     int world_size() const { return parts_.world_size; }
     DType compute_type() const { return parts_.compute; }
@@ -75,6 +79,7 @@ class Context {
     const AbortSignal& abort() const { return *parts_.abort; }
     Trace* trace() { return parts_.trace; }
     const CpuDevice& cpu() const { return parts_.cpu; }
+    int card() const { return parts_.cuda.ordinal; }  // of a rank on one
     RandomState random;
 
     Tensor empty(const Shape& shape, DType dtype, std::string_view name, Category category = Category::activation) {
@@ -94,7 +99,7 @@ class Context {
             kernel(parts_.cpu);
             return;
         }
-        throw Error(fmt::format("[{}] has no kernel for this device; run it on the CPU (--gpus cpu)", op.name));
+        if constexpr (build::has_cuda) kernel(parts_.cuda);
     }
 
     // Puts an op's backward on the tape, and gives y its slot, if any of the inputs wants a gradient.
@@ -116,6 +121,9 @@ class Context {
     // Host memory to a tensor and back, in the compute stream's order; nothing on the plan device (zeros come back).
     void upload(const Tensor& to, std::span<const std::byte> from);
     void download(std::span<std::byte> to, const Tensor& from);
+
+    // Loading: as upload, but from any thread, to any place on the device.
+    void load(std::byte* to, std::span<const std::byte> from);
 
     // Total cost of the ops run since the last call.
     Cost take_cost() { return std::exchange(cost_, Cost{}); }
@@ -172,7 +180,7 @@ class TrainingScope {
 class LeaseScope {
   public:
     LeaseScope(Context& ctx, LayerStore& store, int unit);
-    ~LeaseScope() { ctx_.held_.pop_back(); }
+    ~LeaseScope();
     LeaseScope(const LeaseScope&) = delete;
 
   private:

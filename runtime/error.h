@@ -19,22 +19,27 @@ class Error : public std::runtime_error {
     std::source_location where_;
 };
 
+// The constructors below are written out: nvcc 13.0 fails on inherited ones with this default argument.
+
 // Bad options or input, found before training (exit code 2).
 class InputError : public Error {
   public:
-    using Error::Error;
+    explicit InputError(const std::string& message, std::source_location where = std::source_location::current())
+        : Error(message, where) {}
 };
 
 // The run does not fit into the memory it was given (exit code 3).
 class DoesNotFit : public Error {
   public:
-    using Error::Error;
+    explicit DoesNotFit(const std::string& message, std::source_location where = std::source_location::current())
+        : Error(message, where) {}
 };
 
 // Another rank failed first; its message is the one to show.
 class Aborted : public Error {
   public:
-    using Error::Error;
+    explicit Aborted(const std::string& message, std::source_location where = std::source_location::current())
+        : Error(message, where) {}
 };
 
 }  // namespace tandem

@@ -38,8 +38,8 @@ void backward_of(Context& ctx, LayerStore& store, int unit, Tape& tape) {
 
 void recompute_and_backward(Context& ctx, LayerStore& store, int unit, const Value& input,
                             const std::function<Value(Context&, const Value&)>& body, Tensor dy) {
-    LeaseScope lease(ctx, store, unit);
     RecomputeScope again(ctx, unit);
+    LeaseScope lease(ctx, store, unit);
     Tape tape;
     {
         TapeScope record(ctx, &tape);

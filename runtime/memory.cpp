@@ -21,6 +21,7 @@ void Ledger::add(Category c, std::size_t bytes) {
 std::shared_ptr<Block> Memory::allocate(std::size_t bytes, Category category, std::string_view name) {
     Block block = place(bytes, category, name);
     ledger_.add(category, bytes);
+    note_part(block.data, bytes);
     return {new Block(block), [this](Block* b) {
                 ledger_.remove(b->category, b->bytes);
                 release(*b);

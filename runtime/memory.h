@@ -4,6 +4,7 @@
 #pragma once
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -69,12 +70,21 @@ class Memory {
     virtual void end() = 0;
     const Ledger& ledger() const { return ledger_; }
 
+    // Called with every allocation from here on, and with each part of one that is used by itself (`note_part`): a
+    // checker of stream order learns from it how far a pointer reaches.
+    using Watch = std::function<void(const std::byte* data, std::size_t bytes)>;
+    void watch(Watch watch) { watch_ = std::move(watch); }
+    void note_part(const std::byte* data, std::size_t bytes) const {
+        if (watch_ && data && bytes > 0) watch_(data, bytes);
+    }
+
   protected:
     virtual Block place(std::size_t bytes, Category category, std::string_view name) = 0;
     virtual void release(const Block& block) = 0;
 
   private:
     Ledger ledger_;
+    Watch watch_;
 };
 
 // Opens a phase for its scope.

@@ -1,18 +1,15 @@
-// The program's commands. Each takes the arguments after its name and returns the exit code; a failure is an exception.
+// The program's commands. Each returns the exit code; a failure is an exception.
 #pragma once
 #include <fmt/format.h>
 
-#include <string>
-#include <vector>
-
-#include "runtime/options.h"
+#include "tools/options/command_line.h"
 
 namespace tandem {
 
-int train(const std::vector<std::string>& arguments);
-int generate(const std::vector<std::string>& arguments);
-int eval(const std::vector<std::string>& arguments);
-int tokenize(const std::vector<std::string>& arguments);
+int train(CommandLine& line);
+int generate(CommandLine& line);
+int eval(CommandLine& line);
+int tokenize(CommandLine& line);
 
 inline int print_help(const OptionSet& set) {
     fmt::print("{}", set.help());

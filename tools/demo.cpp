@@ -31,8 +31,7 @@ void prepare_demo(TrainOptions& o) {
 std::vector<std::int32_t> encode_prompt(const TextTools& text, const std::string& prompt) {
     if (!text.chat) return text.tokenizer->encode(prompt, SpecialTokens::add).ids;
     Rendered r = text.chat->render({{"user", prompt}}, text.special, true);
-    bool has_bos = !text.special.bos.empty() && r.text.starts_with(text.special.bos);
-    return text.tokenizer->encode(r.text, has_bos ? SpecialTokens::none : SpecialTokens::add).ids;
+    return encode_whole(*text.tokenizer, r.text).ids;
 }
 
 }  // namespace tandem

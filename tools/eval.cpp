@@ -1,6 +1,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "models/train/evaluate.h"
 #include "tools/commands.h"
 #include "tools/data_feed.h"
 #include "tools/demo.h"
@@ -9,10 +10,10 @@
 
 namespace tandem {
 
-int eval(const std::vector<std::string>& arguments) {
+int eval(CommandLine& line) {
     EvalOptions o;
     OptionSet set("eval", "Loss and perplexity of a data set.");
-    if (read_options(o, set, arguments) == OptionSet::Parsed::help) return print_help(set);
+    if (read_options(o, set, line) == OptionSet::Parsed::help) return print_help(set);
     Model model = open_model(o, o.chat_template);
     std::optional<Adapter> adapter;
     if (o.adapter) adapter = Adapter::open(*o.adapter);
@@ -22,19 +23,9 @@ int eval(const std::vector<std::string>& arguments) {
                   {{std::int64_t(o.gpus.size()), o.batch_size, 1}, Packing::no, o.context_length, 0, Shuffle::no});
     double loss = 0;
     auto run = [&](InferenceRank& r, const std::vector<HostBatch>& batches) {
-        double sum = 0;
-        for (const HostBatch& host : batches) {
-            Context& ctx = r.rank.context();
-            PhaseScope phase(ctx.memory(), "evaluate");
-            std::vector<int> schedule = forward_schedule(r.llama.params);
-            r.store.schedule(schedule);
-            double part = 0;
-            ctx.download(std::as_writable_bytes(std::span(&part, 1)),
-                         evaluate(ctx, r.llama, r.store, upload(ctx, host), 1.0));
-            sum += part;
-        }
-        r.rank.collective().sum(std::span(&sum, 1));
-        if (r.rank.context().rank() == 0) loss = sum / double(feed.supervised());
+        Context& ctx = r.rank.context();
+        double mean = mean_loss(ctx, r.llama, r.store, r.rank.collective(), batches, feed.supervised());
+        if (ctx.rank() == 0) loss = mean;
     };
     run_inference(
         o, model, adapter ? &*adapter : nullptr, [&](InferenceRank& r) { run(r, {feed.largest()}); },

@@ -20,10 +20,10 @@ std::vector<std::int32_t> prompt_of(const GenerateOptions& o, const Model& model
 
 }  // namespace
 
-int generate(const std::vector<std::string>& arguments) {
+int generate(CommandLine& line) {
     GenerateOptions o;
     OptionSet set("generate", "Text from a model.");
-    if (read_options(o, set, arguments) == OptionSet::Parsed::help) return print_help(set);
+    if (read_options(o, set, line) == OptionSet::Parsed::help) return print_help(set);
     Model model = open_model(o, o.chat_template);
     std::optional<Adapter> adapter;
     if (o.adapter) adapter = Adapter::open(*o.adapter);

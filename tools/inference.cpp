@@ -1,6 +1,6 @@
 #include "tools/inference.h"
 
-#include <thread>
+#include "tools/machine.h"
 
 namespace tandem {
 
@@ -19,21 +19,19 @@ Params inference_params(const ModelOptions& options, const Model& model, const A
 
 }  // namespace
 
-int thread_count(const ModelOptions& options) {
-    return int(options.threads.value_or(std::max(1u, std::thread::hardware_concurrency())));
-}
-
 void run_inference(const ModelOptions& options, const Model& model, const Adapter* adapter,
                    const std::function<void(InferenceRank&)>& largest,
                    const std::function<void(InferenceRank&)>& body) {
     Params params = inference_params(options, model, adapter);
     WeightSource source{model.weights ? &*model.weights : nullptr, adapter, 42};
     std::vector<LayerStore*> stores(options.gpus.size());
+    std::unique_ptr<Mirror> mirror = make_mirror(options, params);
 
     auto start = [&](Rank& rank, const std::function<void(InferenceRank&)>& run, bool load) {
         Context& ctx = rank.context();
         StoreOptions o;
         o.schedules = {forward_schedule(params)};
+        o.mirror = mirror.get();
         LayerStore& store = rank.make_store(params.units, o);
         Llama llama = make_llama(ctx, model.config, params, options.context_length, Recompute::block);
         if (load) {
@@ -47,16 +45,14 @@ void run_inference(const ModelOptions& options, const Model& model, const Adapte
         run(r);
     };
 
-    LaunchOptions l;
-    l.world_size = int(options.gpus.size());
-    l.threads = thread_count(options);
-    l.compute = compute_type(options.precision);
+    LaunchOptions l = launch_options(options, params);
     std::vector<MemoryPlan> plans;
     for (int r = 0; r < l.world_size; r++) {
         PlanRank planned(l, r);
         start(planned.rank(), largest, false);
         plans.push_back(planned.plan());
     }
+    check_room(options, plans);
     l.plans = plans;
     launch(l, [&](Rank& rank) { start(rank, body, true); });
 }

@@ -15,7 +15,6 @@ struct InferenceRank {
     LayerStore& store;
 };
 
-int thread_count(const ModelOptions& options);  // of all ranks together
 
 // Plans each rank's memory by running `largest` on the plan device, loads the weights, and runs `body` on every rank.
 // What `largest` allocates before its first phase, `body` allocates too, in the same order.

@@ -14,7 +14,7 @@ namespace {
 
 struct Command {
     const char* name;
-    int (*run)(const std::vector<std::string>&);
+    int (*run)(CommandLine&);
     const char* does;
 };
 
@@ -31,10 +31,10 @@ void print_usage(std::FILE* to) {
     fmt::print(to, "\ntandem COMMAND --help lists a command's options.\n");
 }
 
-int run(const std::string& name, const std::vector<std::string>& arguments) {
+int run(const std::string& name, CommandLine& line) {
     const Command* c =
         std::find_if(std::begin(commands), std::end(commands), [&](const Command& k) { return name == k.name; });
-    if (c != std::end(commands)) return c->run(arguments);
+    if (c != std::end(commands)) return c->run(line);
     bool help = name == "--help" || name == "-h" || name == "help";
     if (!help) fmt::print(stderr, "tandem: there is no command {}\n\n", name);
     print_usage(help ? stdout : stderr);
@@ -52,18 +52,17 @@ int report(const std::exception& e, int code, bool verbose) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    std::vector<std::string> arguments(argv + std::min(argc, 2), argv + argc);
-    bool verbose = std::find(arguments.begin(), arguments.end(), "--verbose") != arguments.end();
+    CommandLine line{{argv + std::min(argc, 2), argv + argc}};
     try {
-        int code = run(argc > 1 ? argv[1] : "--help", arguments);
+        int code = run(argc > 1 ? argv[1] : "--help", line);
         if (std::fflush(stdout) != 0)
             throw Error(fmt::format("the output cannot be written: {}", std::strerror(errno)));
         return code;
     } catch (const InputError& e) {
-        return report(e, 2, verbose);
+        return report(e, 2, line.verbose);
     } catch (const DoesNotFit& e) {
-        return report(e, 3, verbose);
+        return report(e, 3, line.verbose);
     } catch (const std::exception& e) {
-        return report(e, 1, verbose);
+        return report(e, 1, line.verbose);
     }
 }

@@ -70,9 +70,9 @@ std::optional<QuantSpec> base_quant(const Model& model, const ModelOptions& opti
 
 LoraSpec lora_spec(const AdapterConfig& c) {
     if (c.dora) throw InputError("the adapter uses DoRA, which this version does not run; give a LoRA adapter");
-    std::vector<std::string> targets;
-    for (const std::string& t : c.targets) targets.push_back(t.substr(t.rfind('.') + 1));
-    return {c.rank, c.alpha, c.dropout, c.rslora, targets};
+    LoraSpec spec = c.lora;
+    for (std::string& t : spec.targets) t = t.substr(t.rfind('.') + 1);
+    return spec;
 }
 
 Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions,

@@ -37,6 +37,7 @@ DType compute_type(Precision precision);
 // How the base weights are held: 4-bit as the checkpoint is or as asked for, else dense.
 std::optional<QuantSpec> base_quant(const Model& model, const ModelOptions& options);
 
+// Its targets as names of modules alone; an InputError for DoRA.
 LoraSpec lora_spec(const AdapterConfig& config);
 
 // On a rank: the tables of positions up to `positions` are made and filled here.

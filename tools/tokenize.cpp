@@ -55,10 +55,10 @@ void print_samples(const TokenizeOptions& o, const TextTools& text) {
 
 }  // namespace
 
-int tokenize(const std::vector<std::string>& arguments) {
+int tokenize(CommandLine& line) {
     TokenizeOptions o;
     OptionSet set("tokenize", "Ids of text, of lines, or of a data set's samples.");
-    if (read_options(o, set, arguments) == OptionSet::Parsed::help) return print_help(set);
+    if (read_options(o, set, line) == OptionSet::Parsed::help) return print_help(set);
     fs::path folder = tokenizer_folder(model_place(o.model));
     std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(folder);
     SpecialTokens special = o.add_special_tokens ? SpecialTokens::add : SpecialTokens::none;

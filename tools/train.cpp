@@ -29,8 +29,8 @@ Dataset open_data(const std::string& name, const TrainRun& run, bool limited) {
 // The options of LoRA: an initial adapter's own are the defaults, and nothing may contradict them.
 AdapterConfig adapter_config(TrainRun& run, const OptionSet& set) {
     TrainOptions& o = run.options;
-    AdapterConfig c{int(o.lora_rank), o.lora_alpha, o.lora_dropout, o.use_rslora, false, target_modules(o), o.model};
-    if (!run.init_adapter) return c;
+    LoraSpec lora{int(o.lora_rank), o.lora_alpha, o.lora_dropout, o.use_rslora, target_modules(o)};
+    if (!run.init_adapter) return {lora, false, o.model};
     AdapterConfig init = run.init_adapter->config();
     LoraSpec spec = lora_spec(init);
     std::vector<std::string> contradictions;
@@ -38,9 +38,9 @@ AdapterConfig adapter_config(TrainRun& run, const OptionSet& set) {
         if (set.given(name) && mine != theirs) contradictions.push_back(OptionSet::flag(name));
         mine = theirs;
     };
-    agree("lora_rank", o.lora_rank, std::int64_t(init.rank));
-    agree("lora_alpha", o.lora_alpha, init.alpha);
-    agree("use_rslora", o.use_rslora, init.rslora);
+    agree("lora_rank", o.lora_rank, std::int64_t(spec.rank));
+    agree("lora_alpha", o.lora_alpha, spec.alpha);
+    agree("use_rslora", o.use_rslora, spec.rslora);
     if (set.given("lora_target_modules")) {
         std::vector<std::string> mine = target_modules(o), theirs = spec.targets;
         std::sort(mine.begin(), mine.end());
@@ -52,7 +52,7 @@ AdapterConfig adapter_config(TrainRun& run, const OptionSet& set) {
         throw InputError(fmt::format(
             "{} {} the adapter in {}; leave it out or start without --init-adapter", fmt::join(contradictions, ", "),
             contradictions.size() == 1 ? "contradicts" : "contradict", o.init_adapter->string()));
-    init.dropout = o.lora_dropout;
+    init.lora.dropout = o.lora_dropout;
     init.base_model = o.model;
     return init;
 }
@@ -136,23 +136,14 @@ void report_end(Console& console, const TrainRun& run, const Trace& trace) {
         console.line(fmt::format("[Saved] {} {}", run.trains_adapter() ? "adapter" : "model", run.saved->string()));
 }
 
-LaunchOptions launch_options(const TrainRun& run, Trace& trace, int threads) {
-    LaunchOptions l;
-    l.world_size = run.world_size();
-    l.threads = threads;
-    l.compute = compute_type(run.options.precision);
-    l.trace = &trace;
-    return l;
-}
-
 }  // namespace
 
-int train(const std::vector<std::string>& arguments) {
+int train(CommandLine& line) {
     TrainRun run;
     OptionSet set("train", "Fine-tune a model.");
-    if (read_options(run.options, set, arguments) == OptionSet::Parsed::help) return print_help(set);
+    if (read_options(run.options, set, line) == OptionSet::Parsed::help) return print_help(set);
     watch_signals();
-    bool demo = arguments.empty();
+    bool demo = line.arguments.empty();
     if (demo) prepare_demo(run.options);
     open_run(run, set);
     Resumption resumption = find_resumption(run, set);
@@ -163,10 +154,13 @@ int train(const std::vector<std::string>& arguments) {
     }
     Console console(run.options.log_to == LogTo::tqdm ? StepLog::bar : StepLog::lines, stdout);
     Trace trace(run.options.trace);
-    int threads = thread_count(run.options);
-    LaunchOptions l = launch_options(run, trace, threads);
+    LaunchOptions l = launch_options(run.options, run.params);
+    l.trace = &trace;
+    l.transport = run.options.transport;
+    run.mirror = make_mirror(run.options, run.params);
     plan_memory(run, l);
-    report(console, run, threads);
+    report(console, run, l.threads);
+    check_room(run.options, run.memory);
     std::error_code failure;
     fs::create_directories(run.options.output_dir, failure);
     if (failure)

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "models/train/evaluate.h"
 #include "ops/gemm/gemm.h"
 #include "tools/save_model.h"
 #include "tools/signals.h"
@@ -21,6 +22,7 @@ StoreOptions store_options(const TrainRun& run) {
         case ShardingStrategy::full_shard: o.strategy = Strategy::full_shard; break;
     }
     o.prefetch = int(run.options.prefetch);
+    o.mirror = run.mirror.get();
     o.schedules = {training_schedule(run.params), forward_schedule(run.params)};
     return o;
 }
@@ -31,6 +33,7 @@ TrainSettings train_settings(const TrainOptions& o) {
     s.weight_decay = o.wd;
     if (o.apply_gradient_clipping) s.clip = o.grad_norm;
     s.seed = std::uint64_t(o.seed);
+    s.micro_batches = o.gradient_accumulation_steps;
     return s;
 }
 
@@ -67,7 +70,7 @@ void TrainRank::plan() {
     input.micro = {DataFeed(run_.data, run_.feed()).largest()};
     input.supervised = 1;
     trainer_.plan(input);
-    if (run_.eval_data) trainer_.evaluate({eval_feed(run_).largest()});
+    if (run_.eval_data) mean_loss(ctx_, llama_, store_, rank_.collective(), {eval_feed(run_).largest()}, 1);
     if (generator_) generator_->plan();
 }
 
@@ -106,7 +109,7 @@ void TrainRank::restore() {
     last_checkpoint_ = last_evaluation_ = m.step;
     if (!first()) return;
     console_->line(fmt::format("resumed at step {} from {}", m.step, run_.resume->folder.string()));
-    std::string kernels = gemm_kernel_name(ctx_.compute_type());
+    std::string kernels = kernels_of(ctx_);
     if (m.kernels != kernels)
         console_->line(
             fmt::format("the checkpoint was computed by {} kernels, this machine has {}: from here on the last "
@@ -126,7 +129,7 @@ void TrainRank::train() {
         std::vector<double> stop{stop_requested() ? 1.0 : 0.0};  // ranks must agree
         rank_.collective().sum(stop);
         stopping = stop[0] > 0;
-        after_step(done, stopping);
+        after_step(done, feed, stopping);
         if (stopping && done < run_.total_steps && first())
             console_->line(fmt::format("stopped by a signal; the same command goes on from step {}", last_checkpoint_));
     }
@@ -170,10 +173,9 @@ void TrainRank::check_update(const StepResult& result) {
                         what, most_bad_steps - 1));
 }
 
-void TrainRank::after_step(std::int64_t done, bool stopping) {
+void TrainRank::after_step(std::int64_t done, const DataFeed& feed, bool stopping) {
     const TrainOptions& o = run_.options;
-    std::int64_t per_epoch = DataFeed(run_.data, run_.feed()).steps().steps_per_epoch();
-    bool evaluates = o.eval_every > 0 ? done % o.eval_every == 0 : done % per_epoch == 0;
+    bool evaluates = o.eval_every > 0 ? done % o.eval_every == 0 : done % feed.steps().steps_per_epoch() == 0;
     if (run_.eval_data && evaluates) evaluate(done);
     bool due = stopping || (o.checkpoint_every > 0 && done % o.checkpoint_every == 0);
     if (due && done < run_.total_steps && bad_in_a_row_ == 0) checkpoint(done);
@@ -181,13 +183,11 @@ void TrainRank::after_step(std::int64_t done, bool stopping) {
 
 void TrainRank::evaluate(std::int64_t done) {
     DataFeed feed = eval_feed(run_);
-    std::vector<double> loss{trainer_.evaluate(feed.once(ctx_.rank()))};
-    rank_.collective().sum(loss);
+    double loss = mean_loss(ctx_, llama_, store_, rank_.collective(), feed.once(ctx_.rank()), feed.supervised());
     last_evaluation_ = done;
     if (!first()) return;
-    double mean = loss[0] / double(feed.supervised());
-    metrics_->add_evaluation(done, mean);
-    console_->evaluation(done, mean);
+    metrics_->add_evaluation(done, loss);
+    console_->evaluation(done, loss);
 }
 
 void TrainRank::sample(const std::string& when) {
@@ -205,7 +205,7 @@ void TrainRank::checkpoint(std::int64_t done) {
     m.updates = trainer_.updates();
     m.world_size = ctx_.world_size();
     m.base_hash = base_hash_;
-    m.kernels = gemm_kernel_name(ctx_.compute_type());
+    m.kernels = kernels_of(ctx_);
     m.options = run_.options_json;
     save_checkpoint(run_.options.output_dir / "checkpoints", m, run_.options.keep, ctx_, rank_.collective(), trainer_);
     last_checkpoint_ = done;

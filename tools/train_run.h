@@ -7,6 +7,7 @@
 #include "models/llama/generate.h"
 #include "tools/console.h"
 #include "tools/data_feed.h"
+#include "tools/machine.h"
 #include "tools/metrics.h"
 #include "tools/model.h"
 #include "tools/options/train_options.h"
@@ -28,6 +29,7 @@ struct TrainRun {
 
     std::vector<MemoryPlan> memory;  // by rank
     RecomputePlan recompute;
+    std::unique_ptr<Mirror> mirror;  // may be null
     std::vector<LayerStore*> stores; // by rank; set by each rank, read after a barrier
 
     // What rank 0 leaves for the report at the end.
@@ -56,7 +58,7 @@ class TrainRank {
     void restore();
     void step(std::int64_t done, DataFeed& feed);
     void check_update(const StepResult& result);
-    void after_step(std::int64_t done, bool stopping);
+    void after_step(std::int64_t done, const DataFeed& feed, bool stopping);
     void evaluate(std::int64_t done);
     void sample(const std::string& when);
     void checkpoint(std::int64_t done);

@@ -37,6 +37,9 @@ class HostTransport final : public Transport {
         peers_.assign(all.begin(), all.end());
     }
 
+    // Ranks load by themselves, and meet afterwards: there is nothing in a CPU stream to wait for.
+    void loaded(Stream&) override {}
+
     void gather_published(Stream& stream, std::size_t offset, std::size_t bytes, std::byte* out) override {
         enqueue(stream, "gather", [this, offset, bytes, out] {
             for (std::size_t r = 0; r < peers_.size(); r++)

@@ -23,6 +23,8 @@ class Throttled final : public Transport {
     int rank() const override { return inner_->rank(); }
     int world_size() const override { return inner_->world_size(); }
     void publish(std::span<const std::byte> memory) override { inner_->publish(memory); }
+    void loaded(Stream& stream) override { inner_->loaded(stream); }
+    void stop() override { inner_->stop(); }
 
     void gather_published(Stream& stream, std::size_t offset, std::size_t bytes, std::byte* out) override {
         begin(stream);

@@ -7,11 +7,12 @@
 namespace tandem {
 
 struct LoraSpec {
-    int rank = 64;
-    double alpha = 16;
-    double dropout = 0;
+    int rank = 0;
+    double alpha = 0, dropout = 0;
     bool rslora = false;               // scale alpha / sqrt(rank) (Kalajdzievski, 2023)
     std::vector<std::string> targets;  // "q_proj", …
+    bool operator==(const LoraSpec&) const = default;
+
     double scale() const { return rslora ? alpha / std::sqrt(double(rank)) : alpha / rank; }
 };
 

@@ -68,30 +68,31 @@ AdapterModule Adapter::checked_module(const std::string& path) const {
     auto expect = [&](const TensorInfo& t, const std::vector<std::int64_t>& dims) {
         if (t.dims != dims)
             throw InputError(fmt::format("[adapter] {}: tensor '{}' is {}, expected {} for rank {}",
-                                         file_.path().string(), t.name, text_of(t.dims), text_of(dims), config_.rank));
+                                         file_.path().string(), t.name, text_of(t.dims), text_of(dims),
+                                         config_.lora.rank));
     };
     const TensorInfo &a = part(part_a), &b = part(part_b);
     m.in = a.dims.empty() ? 0 : a.dims.back();
     m.out = b.dims.empty() ? 0 : b.dims.front();
-    expect(a, {config_.rank, m.in});
-    expect(b, {m.out, config_.rank});
+    expect(a, {config_.lora.rank, m.in});
+    expect(b, {m.out, config_.lora.rank});
     if (config_.dora) expect(part(part_magnitude), {m.out});
     return m;
 }
 
 void Adapter::match_targets() {
-    if (config_.targets.empty()) {
+    if (config_.lora.targets.empty()) {
         std::set<std::string> names;
         for (const AdapterModule& m : modules_) names.insert(m.path.substr(m.path.rfind('.') + 1));
-        config_.targets.assign(names.begin(), names.end());
+        config_.lora.targets.assign(names.begin(), names.end());
     }
-    for (const std::string& target : config_.targets) {
+    for (const std::string& target : config_.lora.targets) {
         if (std::ranges::none_of(modules_, [&](const AdapterModule& m) { return matches(m.path, target); }))
             throw InputError(fmt::format("[adapter] {} has nothing for the target module '{}' of {}",
                                          file_.path().string(), target, config_name));
     }
     for (const AdapterModule& m : modules_) {
-        if (std::ranges::none_of(config_.targets, [&](const std::string& target) { return matches(m.path, target); }))
+        if (std::ranges::none_of(config_.lora.targets, [&](const std::string& t) { return matches(m.path, t); }))
             throw InputError(fmt::format("[adapter] {}: '{}' is no target module of {}", file_.path().string(), m.path,
                                          config_name));
     }

@@ -8,19 +8,16 @@
 #include <string_view>
 #include <vector>
 
+#include "models/adapt/lora_spec.h"
 #include "models/io/safetensors.h"
 
 namespace tandem {
 
 struct AdapterConfig {
-    int rank = 0;
-    double alpha = 0, dropout = 0;
-    bool rslora = false, dora = false;
-    std::vector<std::string> targets;  // names of modules ("q_proj") or ends of their paths, sorted
-    std::string base_model;            // folder or hub id of the model it belongs to
+    LoraSpec lora;           // its targets: names of modules ("q_proj") or ends of their paths, sorted
+    bool dora = false;
+    std::string base_model;  // folder or hub id of the model it belongs to
     bool operator==(const AdapterConfig&) const = default;
-
-    double scale() const;  // of B A x: alpha/r, with rslora alpha/sqrt(r)
 };
 
 struct AdapterModule {

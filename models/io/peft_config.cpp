@@ -48,8 +48,6 @@ std::vector<std::string> read_targets(const JsonFields& f) {
 
 }  // namespace
 
-double AdapterConfig::scale() const { return alpha / (rslora ? std::sqrt(double(rank)) : double(rank)); }
-
 AdapterConfig read_adapter_config(const std::filesystem::path& file) {
     nlohmann::json json = parse_json_file(file);
     JsonFields f(json, file.string());
@@ -57,19 +55,21 @@ AdapterConfig read_adapter_config(const std::filesystem::path& file) {
     if (type != "LORA") f.fail("peft_type", fmt::format("is '{}'; supported is LORA", type));
     refuse_unsupported(f);
     AdapterConfig c;
-    c.rank = int(f.required("r", f.integer("r", {1, 65536})));
-    c.alpha = f.required("lora_alpha", f.positive_number("lora_alpha"));
-    c.dropout = f.number("lora_dropout").value_or(0);
-    if (c.dropout < 0 || c.dropout >= 1)
-        f.fail("lora_dropout", fmt::format("must be at least 0 and below 1, got {}", c.dropout));
-    c.rslora = f.boolean("use_rslora").value_or(false);
+    LoraSpec& lora = c.lora;
+    lora.rank = int(f.required("r", f.integer("r", {1, 65536})));
+    lora.alpha = f.required("lora_alpha", f.positive_number("lora_alpha"));
+    lora.dropout = f.number("lora_dropout").value_or(0);
+    if (lora.dropout < 0 || lora.dropout >= 1)
+        f.fail("lora_dropout", fmt::format("must be at least 0 and below 1, got {}", lora.dropout));
+    lora.rslora = f.boolean("use_rslora").value_or(false);
     c.dora = f.boolean("use_dora").value_or(false);
-    c.targets = read_targets(f);
+    lora.targets = read_targets(f);
     c.base_model = f.text("base_model_name_or_path").value_or("");
     return c;
 }
 
 std::string adapter_config_text(const AdapterConfig& c) {
+    const LoraSpec& lora = c.lora;
     nlohmann::ordered_json json;
     json["base_model_name_or_path"] = c.base_model;
     json["bias"] = "none";
@@ -77,16 +77,16 @@ std::string adapter_config_text(const AdapterConfig& c) {
     json["inference_mode"] = true;
     json["init_lora_weights"] = true;
     // PEFT declares an integer and takes both; an integral alpha is written as one.
-    if (c.alpha == std::floor(c.alpha) && c.alpha < 1e9) json["lora_alpha"] = std::int64_t(c.alpha);
-    else json["lora_alpha"] = c.alpha;
-    json["lora_dropout"] = c.dropout;
+    if (lora.alpha == std::floor(lora.alpha) && lora.alpha < 1e9) json["lora_alpha"] = std::int64_t(lora.alpha);
+    else json["lora_alpha"] = lora.alpha;
+    json["lora_dropout"] = lora.dropout;
     json["modules_to_save"] = nullptr;
     json["peft_type"] = "LORA";
-    json["r"] = c.rank;
-    json["target_modules"] = c.targets;
+    json["r"] = lora.rank;
+    json["target_modules"] = lora.targets;
     json["task_type"] = "CAUSAL_LM";
     json["use_dora"] = c.dora;
-    json["use_rslora"] = c.rslora;
+    json["use_rslora"] = lora.rslora;
     return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

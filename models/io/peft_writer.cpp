@@ -20,8 +20,8 @@ std::string tensor_name(const AdapterModule& m, const char* part) {
 std::vector<TensorSpec> tensors_of(const AdapterConfig& config, std::span<const AdapterModule> modules) {
     std::vector<TensorSpec> tensors;
     for (const AdapterModule& m : modules) {
-        tensors.push_back({tensor_name(m, "lora_A.weight"), DType::f32, {config.rank, m.in}});
-        tensors.push_back({tensor_name(m, "lora_B.weight"), DType::f32, {m.out, config.rank}});
+        tensors.push_back({tensor_name(m, "lora_A.weight"), DType::f32, {config.lora.rank, m.in}});
+        tensors.push_back({tensor_name(m, "lora_B.weight"), DType::f32, {m.out, config.lora.rank}});
         if (config.dora) tensors.push_back({tensor_name(m, "lora_magnitude_vector"), DType::f32, {m.out}});
     }
     return tensors;
@@ -62,7 +62,7 @@ void verify_adapter(const fs::path& folder, const AdapterConfig& config, std::sp
     };
     Adapter adapter = Adapter::open(folder);
     AdapterConfig meant = config;
-    std::ranges::sort(meant.targets);
+    std::ranges::sort(meant.lora.targets);
     if (adapter.config() != meant) differs("another adapter_config.json");
     if (adapter.modules().size() != modules.size()) differs("another number of modules");
     auto same = [](const std::vector<float>& read, std::span<const float> wanted) {

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "models/io/files.h"
+#include "models/io/json_fields.h"
 #include "models/text/json_node.h"
-#include "runtime/error.h"
 
 namespace tandem {
 namespace {
@@ -33,12 +33,7 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder) {
     auto file = folder / "tokenizer_config.json";
     if (std::filesystem::exists(file)) {
         std::string name = file.string();
-        nlohmann::json json;
-        try {
-            json = nlohmann::json::parse(read_file(file));
-        } catch (const nlohmann::json::exception& e) {
-            throw InputError("[" + name + "] no valid JSON: " + e.what());
-        }
+        nlohmann::json json = parse_json_file(file);
         JsonNode root(json, name, "");
         config.special = {.bos = token(root, "bos_token"), .eos = token(root, "eos_token")};
         config.chat_template = chat_template(root);

@@ -158,7 +158,7 @@ void check_adapter(const Params& params, const Adapter& adapter) {
     for (const TableEntry& e : params.table) {
         if (e.kind == TableEntry::Kind::base) continue;
         const AdapterModule* m = adapter.find(module_of(e));
-        std::int64_t rank = adapter.config().rank;
+        std::int64_t rank = adapter.config().lora.rank;
         bool is_a = e.kind == TableEntry::Kind::lora_a;
         if (!m || e.param.shape != (is_a ? Shape{rank, m->in} : Shape{m->out, rank}))
             throw InputError(fmt::format(

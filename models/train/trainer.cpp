@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "ops/adamw/adamw.h"
 #include "ops/all_finite/all_finite.h"
@@ -39,6 +40,8 @@ Trainer::Trainer(Context& ctx, LayerStore& store, Collective& ranks, const Llama
         states_.push_back(std::move(s));
     }
     finite_ = ctx.empty({1}, DType::f64, "trainer.finite", Category::workspace);
+    numbers_ = ctx.empty({settings.micro_batches + std::int64_t(states_.size())}, DType::f64, "trainer.numbers",
+                         Category::workspace);
     ctx.random.seed = settings.seed;
 }
 
@@ -51,12 +54,12 @@ void Trainer::restore(std::int64_t steps, std::int64_t updates) {
 StepResult Trainer::step(const StepInput& input, double lr) {
     ctx_.random.step = std::uint64_t(++steps_);
     StepResult result;
-    std::vector<double> sums{run_micro_batches(input)};
-    std::vector<double> squares = gradient_squares();
-    sums.insert(sums.end(), squares.begin(), squares.end());
+    run_micro_batches(input);
+    gradient_squares();
+    std::vector<double> sums = numbers();
     ranks_.sum(sums);
     result.loss = sums[0];
-    squares.assign(sums.begin() + 1, sums.end());
+    std::vector<double> squares(sums.begin() + 1, sums.end());
     double total = 0;
     for (double s : squares) total += s;
     result.grad_norm = std::sqrt(total);
@@ -71,27 +74,38 @@ StepResult Trainer::step(const StepInput& input, double lr) {
     return result;
 }
 
-double Trainer::run_micro_batches(const StepInput& input) {
-    double loss = 0, scale = 1.0 / double(input.supervised);
+void Trainer::run_micro_batches(const StepInput& input) {
+    if (std::int64_t(input.micro.size()) > settings_.micro_batches)
+        throw Error(fmt::format("[trainer] expected at most {} micro-batches, got {}", settings_.micro_batches,
+                                input.micro.size()));
+    fill_zero(ctx_, numbers_);
+    std::int64_t done = 0;
     for (const HostBatch& host : input.micro) {
         PhaseScope phase(ctx_.memory(), "train");
         store_.schedule(schedule_);
         Batch batch = upload(ctx_, host);
-        loss += read(ctx_, forward_backward(ctx_, model_, store_, batch, scale));
+        Tensor loss = forward_backward(ctx_, model_, store_, batch, 1.0 / double(input.supervised));
+        ctx_.compute().copy(number(done++).data(), loss.data(), loss.bytes());
     }
-    return loss;
 }
 
-std::vector<double> Trainer::gradient_squares() {
-    PhaseScope phase(ctx_.memory(), "gradient norm");
-    Tensor out = ctx_.empty({1}, DType::f64, "grad_norm.squares");
-    std::vector<double> squares;
+void Trainer::gradient_squares() {
+    std::int64_t at = settings_.micro_batches;
     for (UnitState& s : states_) {
         s.range = store_.trainable(s.unit, ctx_.compute());
-        sum_of_squares(ctx_, view(s.range.gradient, s, ctx_.gradient_type()), out);
-        squares.push_back(read(ctx_, out));
+        sum_of_squares(ctx_, view(s.range.gradient, s, ctx_.gradient_type()), number(at++));
     }
-    return squares;
+}
+
+// This rank's loss, then each unit's sum of squares. The only wait for the device in a step: clipping needs the norm
+// over all ranks.
+std::vector<double> Trainer::numbers() {
+    std::vector<double> all(std::size_t(numbers_.elements()));
+    ctx_.download(std::as_writable_bytes(std::span(all)), numbers_);
+    auto squares = all.begin() + settings_.micro_batches;
+    std::vector<double> sums{std::accumulate(all.begin(), squares, 0.0)};
+    sums.insert(sums.end(), squares, all.end());
+    return sums;
 }
 
 // The first unit, in the graph's order, whose output is bad on any rank; the number of units if only the head's is.
@@ -148,17 +162,6 @@ void Trainer::update(double lr, double gradient_scale) {
 
 void Trainer::drop_gradients() {
     for (UnitState& s : states_) fill_zero(ctx_, view(s.range.gradient, s, ctx_.gradient_type()));
-}
-
-double Trainer::evaluate(const std::vector<HostBatch>& batches) {
-    std::vector<int> schedule = forward_schedule(model_.params);
-    double loss = 0;
-    for (const HostBatch& host : batches) {
-        PhaseScope phase(ctx_.memory(), "evaluate");
-        store_.schedule(schedule);
-        loss += read(ctx_, tandem::evaluate(ctx_, model_, store_, upload(ctx_, host), 1.0));
-    }
-    return loss;
 }
 
 }  // namespace tandem

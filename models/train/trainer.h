@@ -16,6 +16,7 @@ struct TrainSettings {
     double weight_decay = 0.1, beta1 = 0.9, beta2 = 0.95, eps = 1e-5;
     std::optional<double> clip;  // gradients are scaled down to this norm
     std::uint64_t seed = 42;
+    std::int64_t micro_batches = 1;  // of a step
 };
 
 // What this rank computes in a step, and the counts of the whole step over all ranks and micro-batches.
@@ -44,8 +45,6 @@ class Trainer {
     StepResult step(const StepInput& input, double lr);
     // Runs each phase of a step once, for the memory plan.
     void plan(const StepInput& input);
-    // Sum of token losses of this rank's batches; not yet summed over ranks.
-    double evaluate(const std::vector<HostBatch>& batches);
 
     // Steps that changed the weights; AdamW's bias correction and random numbers follow it.
     std::int64_t updates() const { return updates_; }
@@ -54,9 +53,11 @@ class Trainer {
     std::vector<UnitState>& states() { return states_; }
 
   private:
-    double run_micro_batches(const StepInput& input);
-    std::vector<double> gradient_squares();
+    void run_micro_batches(const StepInput& input);
+    void gradient_squares();
+    std::vector<double> numbers();
     void update(double lr, double gradient_scale);
+    Tensor number(std::int64_t i) const { return numbers_.slice(i, i + 1); }
     void drop_gradients();
     std::string first_bad(const StepInput& input, double loss, const std::vector<double>& squares);
     int first_bad_unit(const StepInput& input);
@@ -68,7 +69,8 @@ class Trainer {
     TrainSettings settings_;
     std::vector<int> schedule_;
     std::vector<UnitState> states_;
-    Tensor finite_;  // f64 [1]
+    Tensor finite_;   // f64 [1]
+    Tensor numbers_;  // f64 [micro_batches + states]: losses, then each unit's sum of squared gradients
     std::int64_t steps_ = 0, updates_ = 0;
 };
 

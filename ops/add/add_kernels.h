@@ -9,5 +9,6 @@ struct AddForward {
     Tensor y;  // may be a or b
 };
 void add_forward(const CpuDevice& device, const AddForward& args);
+void add_forward(const CudaDevice& device, const AddForward& args);
 
 }  // namespace tandem

@@ -5,5 +5,6 @@
 namespace tandem {
 
 void all_finite_kernel(const CpuDevice& device, const Tensor& x, const Tensor& out);
+void all_finite_kernel(const CudaDevice& device, const Tensor& x, const Tensor& out);
 
 }  // namespace tandem

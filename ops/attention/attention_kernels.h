@@ -11,6 +11,7 @@ struct AttentionForward {
     Tensor lse;  // [heads, tokens] in the accumulation type: log of the sum of exp(scores)
 };
 void attention_forward(const CpuDevice& device, const AttentionForward& args);
+void attention_forward(const CudaDevice& device, const AttentionForward& args);
 
 struct AttentionBackward {
     Tensor q, k, v, cu_seqlens;
@@ -20,6 +21,7 @@ struct AttentionBackward {
     GradOut dq, dk, dv;
 };
 void attention_backward(const CpuDevice& device, const AttentionBackward& args);
+void attention_backward(const CudaDevice& device, const AttentionBackward& args);
 
 struct AttentionCached {
     Tensor q, k, v;
@@ -28,5 +30,6 @@ struct AttentionCached {
     Tensor y;
 };
 void attention_cached_forward(const CpuDevice& device, const AttentionCached& args);
+void attention_cached_forward(const CudaDevice& device, const AttentionCached& args);
 
 }  // namespace tandem

@@ -15,6 +15,7 @@ struct DropoutForward {
     Tensor out;
 };
 void dropout_forward(const CpuDevice& device, const DropoutForward& args);
+void dropout_forward(const CudaDevice& device, const DropoutForward& args);
 
 struct DropoutBackward {
     Tensor dy;
@@ -24,5 +25,6 @@ struct DropoutBackward {
     GradOut dx;
 };
 void dropout_backward(const CpuDevice& device, const DropoutBackward& args);
+void dropout_backward(const CudaDevice& device, const DropoutBackward& args);
 
 }  // namespace tandem

@@ -5,5 +5,6 @@
 namespace tandem {
 
 void fill_zero_kernel(const CpuDevice& device, const Tensor& t);
+void fill_zero_kernel(const CudaDevice& device, const Tensor& t);
 
 }  // namespace tandem

@@ -1,7 +1,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "ops/gemm/gemm.h"
+#include "ops/gemm/tensor_gemm.h"
 #include "ops/lm_head/lm_head_kernels.h"
 #include "ops/simd/exp.h"
 #include "ops/simd/parallel.h"
@@ -10,16 +10,6 @@
 namespace tandem {
 
 namespace {
-
-GemmOperand operand(const Tensor& t, bool transposed) { return {t.data(), t.dtype(), t.dim(-1), transposed}; }
-
-GemmArgs product(const Tensor& c, std::int64_t k, GemmOperand a, GemmOperand b) {
-    GemmArgs g{.m = c.rows(), .n = c.dim(-1), .k = k, .a = a, .b = b};
-    g.c = c.data();
-    g.c_dtype = c.dtype();
-    g.c_stride = c.dim(-1);
-    return g;
-}
 
 // Leaves the softmax in `logits`; returns -log of the target's part.
 template <class A> double softmax_row(A* logits, std::int64_t vocab, std::int32_t target) {
@@ -48,7 +38,7 @@ void check_targets(const LossForward& a, std::int64_t vocab) {
 }  // namespace
 
 void lm_head_logits(const CpuDevice& device, const Tensor& h, const WeightBytes& w, const Tensor& logits) {
-    gemm(device, product(logits, h.dim(-1), operand(h, false), operand(w.bytes, true)));
+    gemm(device, product(logits, h.dim(-1), operand(h), transposed(w.bytes)));
 }
 
 void lm_head_loss_forward(const CpuDevice& device, const LossForward& a) {
@@ -84,7 +74,7 @@ void lm_head_loss_backward(const CpuDevice& device, const LossBackward& b) {
             for (std::int64_t j = 0; j < vocab; j++) d[j] = T(p[j] * scale);
         });
         if (b.dh) {
-            gemm(device, product(b.dhidden, vocab, operand(b.dlogits, false), operand(a.weight.bytes, false)));
+            gemm(device, product(b.dhidden, vocab, operand(b.dlogits), operand(a.weight.bytes)));
             simd::parallel(device, count, [&](std::int64_t i) {
                 const T* from = b.dhidden.as<T>() + i * width;
                 T* to = b.dh.out.as<T>() + rows[a.begin + i] * width;
@@ -94,7 +84,7 @@ void lm_head_loss_backward(const CpuDevice& device, const LossBackward& b) {
         }
     });
     if (!b.dweight) return;
-    GemmArgs g = product(b.dweight.out, count, operand(b.dlogits, true), operand(a.hidden, false));
+    GemmArgs g = product(b.dweight.out, count, transposed(b.dlogits), operand(a.hidden));
     g.addend = b.dweight.addend.data();
     gemm(device, g);
 }

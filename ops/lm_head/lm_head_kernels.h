@@ -6,6 +6,7 @@
 namespace tandem {
 
 void lm_head_logits(const CpuDevice& device, const Tensor& h, const WeightBytes& weight, const Tensor& logits);
+void lm_head_logits(const CudaDevice& device, const Tensor& h, const WeightBytes& weight, const Tensor& logits);
 
 struct LossForward {
     Tensor h;           // [tokens, hidden]
@@ -17,8 +18,10 @@ struct LossForward {
     Tensor logits;   // [chunk, vocab] in the accumulation type
     Tensor losses;   // [supervised] f64, this chunk's part is written
 };
-// Gathers the rows, computes logits and each row's loss (not scaled); leaves each row's softmax in logits.
+// Gathers the rows, computes logits and each row's loss (not scaled). The CPU leaves each row's softmax in logits, CUDA
+// the logits: backward starts from that.
 void lm_head_loss_forward(const CpuDevice& device, const LossForward& args);
+void lm_head_loss_forward(const CudaDevice& device, const LossForward& args);
 
 struct LossBackward {
     LossForward forward;
@@ -28,11 +31,14 @@ struct LossBackward {
     GradOut dweight;  // [vocab, hidden]
 };
 void lm_head_loss_backward(const CpuDevice& device, const LossBackward& args);
+void lm_head_loss_backward(const CudaDevice& device, const LossBackward& args);
 
 // out = sum of losses * scale, in order
 void lm_head_loss_sum(const CpuDevice& device, const Tensor& losses, double scale, const Tensor& out);
+void lm_head_loss_sum(const CudaDevice& device, const Tensor& losses, double scale, const Tensor& out);
 
 // out = addend, or 0 where there is none
 void lm_head_gradient_start(const CpuDevice& device, const GradOut& dh);
+void lm_head_gradient_start(const CudaDevice& device, const GradOut& dh);
 
 }  // namespace tandem

@@ -14,5 +14,6 @@ struct RopeRotate {
     Tensor y, addend;  // y = addend + rotated x; addend: empty for none
 };
 void rope_rotate(const CpuDevice& device, const RopeRotate& args);
+void rope_rotate(const CudaDevice& device, const RopeRotate& args);
 
 }  // namespace tandem

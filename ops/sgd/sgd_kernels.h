@@ -5,5 +5,6 @@
 namespace tandem {
 
 void sgd_kernel(const CpuDevice& device, const SgdStep& step);
+void sgd_kernel(const CudaDevice& device, const SgdStep& step);
 
 }  // namespace tandem

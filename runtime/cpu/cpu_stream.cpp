@@ -1,11 +1,14 @@
 #include "runtime/cpu/cpu_stream.h"
 
+#include <cstring>
 #include <deque>
 #include <thread>
 
 namespace tandem {
 
-struct Event::State {
+namespace {
+
+struct CpuEvent final : Event::State {
     std::mutex mutex;
     std::condition_variable changed;
     bool passed = false;
@@ -26,9 +29,19 @@ struct Event::State {
     }
 };
 
-namespace {
+void wait_for(const Event& event, const AbortSignal& abort) { static_cast<CpuEvent*>(event.state())->wait(abort); }
 
-class InlineStream final : public Stream {
+class CpuStream : public Stream {
+  public:
+    void fill(std::byte* to, int value, std::size_t bytes) override {
+        if (bytes > 0) enqueue("fill", [=] { std::memset(to, value, bytes); });
+    }
+    void copy(std::byte* to, const std::byte* from, std::size_t bytes) override {
+        if (bytes > 0) enqueue("copy", [=] { std::memcpy(to, from, bytes); });
+    }
+};
+
+class InlineStream final : public CpuStream {
   public:
     explicit InlineStream(const StreamOwner& owner) : owner_(owner) {}
     void enqueue(const char* what, std::function<void()> work) override {
@@ -39,7 +52,7 @@ class InlineStream final : public Stream {
     void wait(const Event& event) override {
         if (!event.state()) return;
         TraceScope scope(owner_.trace, owner_.rank, owner_.lane, "wait");
-        event.state()->wait(*owner_.abort);
+        wait_for(event, *owner_.abort);
     }
     void synchronize() override {}
 
@@ -47,7 +60,7 @@ class InlineStream final : public Stream {
     StreamOwner owner_;
 };
 
-class WorkerStream final : public Stream {
+class WorkerStream final : public CpuStream {
   public:
     explicit WorkerStream(const StreamOwner& owner) : owner_(owner), thread_([this] { serve(); }) {}
     ~WorkerStream() override {
@@ -61,23 +74,23 @@ class WorkerStream final : public Stream {
 
     void enqueue(const char* what, std::function<void()> work) override { push({what, std::move(work), nullptr}); }
     Event record() override {
-        auto state = std::make_shared<Event::State>();
+        auto state = std::make_shared<CpuEvent>();
         push({nullptr, {}, state});
         return Event(state);
     }
     void wait(const Event& event) override {
-        if (event.state()) push({"wait", [this, event] { event.state()->wait(*owner_.abort); }, nullptr});
+        if (event.state()) push({"wait", [this, event] { wait_for(event, *owner_.abort); }, nullptr});
     }
     void synchronize() override {
         Event here = record();
-        here.state()->wait(*owner_.abort);
+        wait_for(here, *owner_.abort);
     }
 
   private:
     struct Task {
         const char* what;
         std::function<void()> work;
-        std::shared_ptr<Event::State> marker;
+        std::shared_ptr<CpuEvent> marker;
     };
 
     void push(Task task) {

@@ -23,6 +23,7 @@ class Faulty final : public Transport {
         if (where_ == Where::publish) throw DoesNotFit("no room");
         inner_->publish(memory);
     }
+    void loaded(Stream& stream) override { inner_->loaded(stream); }
     void gather_published(Stream& stream, std::size_t offset, std::size_t bytes, std::byte* out) override {
         if (gathers_++ == 2 && where_ == Where::acquire) throw Error("no wire");
         if (gathers_ == 3 && where_ == Where::gather_thread) stream.enqueue("fault", [] { throw Error("wire cut"); });

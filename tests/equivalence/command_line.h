@@ -5,7 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "tests/models/io/scratch.h"
+#include "tests/models/io/support.h"
 #include "tools/commands.h"
 
 namespace tandem::test {
@@ -53,7 +53,8 @@ inline std::vector<std::string> words_of(const std::filesystem::path& folder, co
 }
 
 inline Trained train_in(const std::filesystem::path& folder, const Arguments& arguments) {
-    REQUIRE(train(words_of(folder, arguments)) == 0);
+    CommandLine line{words_of(folder, arguments)};
+    REQUIRE(train(line) == 0);
     return read_run(folder);
 }
 

@@ -47,7 +47,8 @@ void kill_after(int milliseconds, const std::filesystem::path& folder, const Arg
     pid_t child = ::fork();
     if (child == 0) {
         try {
-            ::_exit(train(words_of(folder, base)));
+            CommandLine line{words_of(folder, base)};
+            ::_exit(train(line));
         } catch (...) {
             ::_exit(1);
         }

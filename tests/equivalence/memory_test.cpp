@@ -40,7 +40,8 @@ class Run {
         o.lr = 0.002;
         o.output_dir = folder;
         run_.model = open_model(o, std::nullopt);
-        run_.adapter = {int(o.lora_rank), o.lora_alpha, o.lora_dropout, false, false, target_modules(o), o.model};
+        run_.adapter.lora = {int(o.lora_rank), o.lora_alpha, o.lora_dropout, false, target_modules(o)};
+        run_.adapter.base_model = o.model;
         ParamSetup params;
         params.compute = compute_type(o.precision);
         params.quant = base_quant(run_.model, o);

@@ -31,8 +31,8 @@ struct OpResult {
 using Arrays = std::vector<std::vector<double>>;
 
 inline OpResult run_op(const OpCase& c, DType dtype, const Arrays& arrays, const std::vector<double>& dy,
-                       int threads = 1) {
-    TestRank rank(dtype, threads);
+                       int threads = 1, DeviceKind kind = DeviceKind::cpu) {
+    TestRank rank(dtype, threads, kind);
     std::size_t at = 0;
     std::vector<Value> x;
     std::vector<Param> p;
@@ -47,14 +47,14 @@ inline OpResult run_op(const OpCase& c, DType dtype, const Arrays& arrays, const
     {
         TapeScope record(rank.ctx, &tape);
         Value y = c.op(rank.ctx, x, p);
-        r.y = values_of(y);
+        r.y = values_of(rank.ctx, y);
         if (dy.empty()) return r;
         REQUIRE(y.slot());
         y.slot()->gradient = tensor_of(rank.ctx, y.shape(), y.dtype(), dy);
     }
     tape.run(rank.ctx);
-    for (const Value& v : x) r.dx.push_back(v.slot()->gradient ? values_of(v.slot()->gradient) : std::vector<double>());
-    for (std::size_t i = 0; i < c.trainable.size(); i++) r.dx.push_back(values_of(rank.ctx.grad(p[i]).out));
+    for (const Value& v : x) r.dx.push_back(v.slot()->gradient ? values_of(rank.ctx, v.slot()->gradient) : std::vector<double>());
+    for (std::size_t i = 0; i < c.trainable.size(); i++) r.dx.push_back(values_of(rank.ctx, rank.ctx.grad(p[i]).out));
     return r;
 }
 
@@ -115,17 +115,19 @@ inline void check_op(const OpCase& c, unsigned seed = 1) {
     for (double& e : dy) e = round_to(DType::bf16, normal(random));
     OpResult exact = run_op(c, DType::f64, arrays, dy);
     check_gradients(c, arrays, dy, exact);
-    for (DType t : {DType::f32, DType::bf16}) {
-        OpResult one = run_op(c, t, arrays, dy, 1), three = run_op(c, t, arrays, dy, 3);
-        CHECK(one.y == three.y);
-        CHECK(one.dx == three.dx);
-        check_close(c, t, one.y, exact.y);
-        for (std::size_t a = 0; a < exact.dx.size(); a++) {
-            bool parameter = a >= c.inputs.size();  // their gradients are f32, from operands of type t
-            INFO("gradient of array ", a, parameter ? " (parameter)" : "");
-            check_close(c, t, one.dx[a], exact.dx[a]);
+    for (DeviceKind kind : device_kinds())
+        for (DType t : {DType::f32, DType::bf16}) {
+            INFO("on ", kind == DeviceKind::cpu ? "the CPU" : "a card");
+            OpResult one = run_op(c, t, arrays, dy, 1, kind), again = run_op(c, t, arrays, dy, 3, kind);
+            CHECK(one.y == again.y);
+            CHECK(one.dx == again.dx);
+            check_close(c, t, one.y, exact.y);
+            for (std::size_t a = 0; a < exact.dx.size(); a++) {
+                bool parameter = a >= c.inputs.size();  // their gradients are f32, from operands of type t
+                INFO("gradient of array ", a, parameter ? " (parameter)" : "");
+                check_close(c, t, one.dx[a], exact.dx[a]);
+            }
         }
-    }
 }
 
 }  // namespace tandem::test

@@ -1,7 +1,6 @@
 // Runs the program that was built next to the test, as a user does.
 #pragma once
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tests/support/scratch.h"
 
 namespace tandem::test {
 
@@ -31,24 +32,6 @@ inline std::string text_of(const std::filesystem::path& file) {
 inline void write_text(const std::filesystem::path& file, const std::string& text) {
     std::ofstream(file, std::ios::binary) << text;
 }
-
-// A new folder, removed with all that is in it.
-class Scratch {
-  public:
-    Scratch() {
-        std::string name = (std::filesystem::temp_directory_path() / "tandem-test-XXXXXX").string();
-        if (::mkdtemp(name.data())) path_ = name;
-    }
-    ~Scratch() {
-        std::error_code ignored;
-        if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-    }
-    Scratch(const Scratch&) = delete;
-    std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
-  private:
-    std::filesystem::path path_;
-};
 
 struct Exit {
     int code = -1;  // -1: ended by `signal`

@@ -1,18 +1,36 @@
-// A single CPU rank for tests of ops: heap memory, inline streams, and one unit of parameters at hand.
+// A single rank for tests of ops, on the CPU or a card: memory by itself, no copy streams of its own, and one unit of
+// parameters at hand.
 #pragma once
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
+#include <optional>
 
 #include "runtime/context.h"
 #include "runtime/cpu/cpu_stream.h"
+#include "runtime/cuda/cards.h"
+#include "runtime/cuda/cuda_engine.h"
+#include "runtime/cuda/cuda_memory.h"
 
 namespace tandem::test {
+
+// The kinds of device that this machine can test: cuda where the build has it and there is a card.
+inline const std::vector<DeviceKind>& device_kinds() {
+    static const std::vector<DeviceKind> kinds = [] {
+        std::vector<DeviceKind> k{DeviceKind::cpu};
+        if constexpr (build::has_cuda)
+            if (!cards().empty()) k.push_back(DeviceKind::cuda);
+        return k;
+    }();
+    return kinds;
+}
+inline bool has_card() { return device_kinds().size() > 1; }
 
 // One unit, one rank, nothing moves.
 class LocalStore final : public LayerStore {
   public:
     explicit LocalStore(DType compute) : compute_(compute), layouts_{{"unit", 0, 0}} {}
+    void belong_to(Context& ctx) { ctx_ = &ctx; }
 
     Param add(bool trainable, const Shape& shape, const std::vector<double>& values) {
         UnitLayout& u = layouts_[0];
@@ -35,17 +53,21 @@ class LocalStore final : public LayerStore {
         layouts_[0].frozen_bytes = frozen_.size();
         return at;
     }
-    std::span<std::byte> gradient_bytes() { return gradients_; }
-
     const std::vector<UnitLayout>& units() const override { return layouts_; }
     void schedule(std::span<const int>) override {}
-    Lease acquire(int, Stream&) override { return {nullptr, frozen_, trainable_}; }
-    GradLease gradients(int, Stream&) override {
+    Lease acquire(int, Stream&) override {
+        frozen_there_ = copy(frozen_);
+        trainable_there_ = copy(trainable_);
+        return {nullptr, {frozen_there_.data(), frozen_.size()}, {trainable_there_.data(), trainable_.size()}};
+    }
+    GradLease gradients(int, Stream& user) override {
         struct Nothing final : GradLease::Impl {
             void reduce() override {}
         };
-        gradients_.assign(std::size_t(layouts_[0].trainable_elements) * (compute_ == DType::f64 ? 8 : 4), std::byte{0});
-        return {std::make_unique<Nothing>(), gradients_};
+        std::int64_t bytes = layouts_[0].trainable_elements * (compute_ == DType::f64 ? 8 : 4);
+        gradients_ = ctx_->empty({bytes}, DType::u8, "gradients");
+        user.fill(gradients_.data(), 0, std::size_t(bytes));
+        return {std::make_unique<Nothing>(), {gradients_.data(), std::size_t(bytes)}};
     }
     TrainableRange trainable(int, Stream&) override { return {}; }
     void updated(Stream&) override {}
@@ -53,58 +75,108 @@ class LocalStore final : public LayerStore {
     void load_trainable(int, std::int64_t, std::span<const std::byte>) override {}
 
   private:
+    Tensor copy(const std::vector<std::byte>& bytes) {
+        Tensor t = ctx_->empty({std::int64_t(bytes.size())}, DType::u8, "parameters");
+        ctx_->upload(t, bytes);
+        return t;
+    }
+
     DType compute_;
+    Context* ctx_ = nullptr;
     std::vector<UnitLayout> layouts_;
-    std::vector<std::byte> frozen_, trainable_, gradients_;
+    std::vector<std::byte> frozen_, trainable_;
+    Tensor frozen_there_, trainable_there_, gradients_;
+};
+
+// What of a test's rank is only there on a card.
+struct TestCard {
+    static constexpr std::size_t tile_bytes = 4u << 20;
+    explicit TestCard(const AbortSignal& abort)
+        : memory(make_cuda_heap_memory(0)), scratch(*memory, tile_bytes), engine(0, abort) {
+        memory->watch(extent_watch());
+        engine.bind();
+    }
+    std::unique_ptr<Memory> memory;
+    CudaScratch scratch;
+    CudaEngine engine;
 };
 
 class TestRank {
   public:
-    explicit TestRank(DType compute, int threads = 1)
-        : store(compute),
-          pool_(threads),
+    explicit TestRank(DType compute, int threads = 1, DeviceKind kind = DeviceKind::cpu)
+        : pool_(threads),
           scratch_(static_cast<std::byte*>(std::aligned_alloc(256, CpuDevice::scratch_bytes(threads))), std::free),
           memory_(make_heap_memory()),
           stream_(make_inline_stream({&abort_, nullptr, 0, "compute"})),
-          ctx(ContextParts{DeviceKind::cpu,
-                           {&pool_, scratch_.get()},
-                           0,
-                           1,
-                           compute,
-                           memory_.get(),
-                           stream_.get(),
-                           stream_.get(),
-                           stream_.get(),
-                           &abort_,
-                           nullptr,
-                           nullptr}) {}
-
-    LocalStore store;
+          ctx(parts(compute, kind)),
+          store(compute) {
+        store.belong_to(ctx);
+    }
 
   private:
+    ContextParts parts(DType compute, DeviceKind kind) {
+        ContextParts p;
+        p.device = p.target = kind;
+        p.compute = compute;
+        p.abort = &abort_;
+        p.cpu = {&pool_, scratch_.get()};
+        p.memory = memory_.get();
+        p.compute_stream = p.gather_stream = p.reduce_stream = stream_.get();
+        if constexpr (build::has_cuda)
+            if (kind == DeviceKind::cuda) {
+                card_ = std::make_unique<TestCard>(abort_);
+                p.memory = card_->memory.get();
+                p.cuda = card_->engine.device(card_->scratch);
+                p.compute_stream = p.gather_stream = p.reduce_stream = &card_->engine.compute;
+            }
+        return p;
+    }
+
     ThreadPool pool_;
     std::unique_ptr<std::byte, void (*)(void*)> scratch_;
     AbortSignal abort_;
     std::unique_ptr<Memory> memory_;
     std::unique_ptr<Stream> stream_;
+    std::unique_ptr<TestCard> card_;
 
   public:
     Context ctx;
+    LocalStore store;
 };
 
-template <class T = double> std::vector<double> values_of(const Tensor& t) {
-    std::vector<double> v(std::size_t(t.elements()));
-    visit_compute(t.dtype(), [&]<class E>() {
-        for (std::size_t i = 0; i < v.size(); i++) v[i] = double(t.as<E>()[i]);
-    });
+template <class T = double> std::vector<T> numbers_of(Context& ctx, const Tensor& t) {
+    std::vector<T> v(std::size_t(t.elements()));
+    std::vector<std::byte> bytes(t.bytes());
+    ctx.download(bytes, t);
+    auto convert = [&]<class E>() {
+        for (std::size_t i = 0; i < v.size(); i++) {
+            E e;
+            std::memcpy(&e, bytes.data() + i * sizeof(E), sizeof(E));
+            v[i] = T(e);
+        }
+    };
+    if (t.dtype() == DType::i32) convert.template operator()<std::int32_t>();
+    else visit_compute(t.dtype(), convert);
     return v;
 }
+inline std::vector<double> values_of(Context& ctx, const Tensor& t) { return numbers_of<double>(ctx, t); }
+inline double value_of(Context& ctx, const Tensor& t) { return values_of(ctx, t).at(0); }
 
+inline void set_values(Context& ctx, const Tensor& t, const std::vector<double>& values) {
+    visit_compute(t.dtype(), [&]<class E>() {
+        std::vector<E> v(values.size());
+        for (std::size_t i = 0; i < v.size(); i++) v[i] = E(values[i]);
+        ctx.upload(t, std::as_bytes(std::span(v)));
+    });
+}
 inline Tensor tensor_of(Context& ctx, const Shape& shape, DType dtype, const std::vector<double>& values) {
     Tensor t = ctx.empty(shape, dtype, "test");
-    visit_compute(dtype, [&]<class E>() {
-        for (std::size_t i = 0; i < values.size(); i++) t.as<E>()[i] = E(values[i]);
-    });
+    set_values(ctx, t, values);
+    return t;
+}
+inline Tensor indices_of(Context& ctx, const std::vector<std::int32_t>& values) {
+    Tensor t = ctx.empty({std::int64_t(values.size())}, DType::i32, "test");
+    ctx.upload(t, std::as_bytes(std::span(values)));
     return t;
 }
 

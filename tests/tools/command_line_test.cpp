@@ -93,6 +93,19 @@ TEST_CASE("command line: all configuration errors at once, and the nearest name"
     refused({"tokenize", "--text", "a", "--lines", "b"}, "give one of --text, --lines and --dataset");
 }
 
+TEST_CASE("command line: --verbose says where an error was thrown") {
+    Scratch scratch;
+    write_text(scratch / "verbose.json", R"({"verbose": true})");
+    auto says_where = [](const Arguments& more) { return run(Arguments{"generate"} + more).says("thrown at "); };
+    CHECK(says_where({"--verbose"}));
+    CHECK(says_where({"--prompt", "x", "--verbose", "true", "--model", "/none"}));
+    CHECK(says_where({"--config", scratch / "verbose.json"}));
+    CHECK(!says_where({}));
+    CHECK(!says_where({"--verbose", "false"}));
+    CHECK(!says_where({"--config", scratch / "verbose.json", "--verbose=false"}));
+    CHECK(run({"tokenize", "--verbose"}).says("runtime/options.cpp:"));
+}
+
 TEST_CASE("command line: a model that is not there") {
     refused({"train", "--model", "/none", "--dataset", "x"}, "/none is no folder with config.json");
     refused({"generate", "--model", "", "--prompt", "x"}, "is no folder with config.json");

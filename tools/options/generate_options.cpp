@@ -1,5 +1,7 @@
 #include "tools/options/generate_options.h"
 
+#include <fmt/format.h>
+
 namespace tandem {
 
 void declare(OptionSet& set, GenerateOptions& o) {
@@ -23,7 +25,10 @@ std::vector<OptionConflict> validate(const GenerateOptions& o, const OptionSet& 
         conflicts.push_back({{"prompt", "chat", "prompt_ids"}, "give one of --prompt, --chat and --prompt-ids"});
     if (o.prompt_ids && o.prompt_ids->empty()) conflicts.push_back({{"prompt_ids"}, "--prompt-ids names no token"});
     for (std::int64_t id : o.prompt_ids.value_or(std::vector<std::int64_t>{}))
-        if (id < 0) conflicts.push_back({{"prompt_ids"}, "--prompt-ids expected ids >= 0, got " + std::to_string(id)});
+        if (id < 0) conflicts.push_back({{"prompt_ids"}, fmt::format("--prompt-ids expected ids >= 0, got {}", id)});
+    if (o.batch_size != 1)
+        conflicts.push_back(
+            {{"batch_size"}, fmt::format("--batch-size expected 1, for one prompt, got {}", o.batch_size)});
     return conflicts;
 }
 

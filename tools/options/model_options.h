@@ -13,6 +13,7 @@ enum class TrainType { full, lora, qlora };
 enum class Precision { bf16, fp32 };
 enum class QuantType { nf4, fp4 };
 enum class Weights { load, random };
+enum class WeightsOn { automatic, device, mirror };
 
 struct ModelOptions {
     std::string model = "demo";
@@ -21,22 +22,18 @@ struct ModelOptions {
     Precision precision = Precision::bf16;
     QuantType quant_type = QuantType::nf4;
     bool double_quant = true;
-    std::vector<std::string> gpus{"cpu", "cpu"};  // a rank each
+    std::vector<std::string> gpus{"auto"};  // a rank each: cpu, or the number of a card; auto is resolved when read
+    std::optional<ByteSize> gpu_memory;     // most that a rank takes of a card; none: what is free
+    WeightsOn weights_on = WeightsOn::automatic;  // where a rank gets the frozen weights that it does not hold
     std::optional<std::int64_t> threads;          // of all CPU ranks; none: every core
     std::int64_t context_length = 512;
     std::int64_t batch_size = 1;  // per rank and micro-batch
-    bool verbose = false;
 };
 
 void declare(OptionSet& set, ModelOptions& options);
+// Puts devices in the place of auto: all cards, or two CPU ranks where there is none.
+void resolve_gpus(ModelOptions& options);
 std::vector<OptionConflict> validate(const ModelOptions& options, const OptionSet& set);
-
-// Declares the options of a command and reads them; every error at once, rules between options included.
-template <class Options>
-OptionSet::Parsed read_options(Options& options, OptionSet& set, const std::vector<std::string>& arguments) {
-    declare(set, options);
-    return set.parse(arguments, [&] { return validate(options, set); });
-}
 
 template <> struct OptionNames<TrainType> {
     static constexpr auto names = std::to_array<std::pair<std::string_view, TrainType>>({
@@ -54,6 +51,10 @@ template <> struct OptionNames<Precision> {
 template <> struct OptionNames<QuantType> {
     static constexpr auto names =
         std::to_array<std::pair<std::string_view, QuantType>>({{"nf4", QuantType::nf4}, {"fp4", QuantType::fp4}});
+};
+template <> struct OptionNames<WeightsOn> {
+    static constexpr auto names = std::to_array<std::pair<std::string_view, WeightsOn>>(
+        {{"auto", WeightsOn::automatic}, {"device", WeightsOn::device}, {"mirror", WeightsOn::mirror}});
 };
 template <> struct OptionNames<Weights> {
     static constexpr auto names =

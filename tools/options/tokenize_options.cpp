@@ -12,7 +12,6 @@ void declare(OptionSet& set, TokenizeOptions& o) {
     set.add("add_special_tokens", o.add_special_tokens, "add what the tokenizer puts around a text (BOS)");
     set.add("chat_template", o.chat_template, "the name of a chat template, instead of the checkpoint's own");
     set.add("json", o.json, "print {\"ids\": […]}");
-    set.add("verbose", o.verbose, "say where in the source an error was thrown");
 }
 
 std::vector<OptionConflict> validate(const TokenizeOptions& o, const OptionSet& set) {

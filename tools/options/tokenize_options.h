@@ -18,7 +18,6 @@ struct TokenizeOptions {
     bool add_special_tokens = false;
     std::optional<std::string> chat_template;  // none: the checkpoint's own
     bool json = false;
-    bool verbose = false;
 };
 
 void declare(OptionSet& set, TokenizeOptions& options);

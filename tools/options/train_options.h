@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 
+#include "dist/transport.h"
 #include "models/train/optimizer_kind.h"
 #include "models/train/schedule.h"
 #include "tools/options/model_options.h"
@@ -10,7 +11,6 @@ namespace tandem {
 
 enum class ShardingStrategy { ddp, shard_grad_op, full_shard };  // by how much is sharded
 enum class LogTo { tqdm, stdout_lines };
-enum class TransportKind { automatic, host };
 
 struct TrainOptions : ModelOptions {
     std::int64_t seed = 42;
@@ -78,8 +78,12 @@ template <> struct OptionNames<LogTo> {
         std::to_array<std::pair<std::string_view, LogTo>>({{"tqdm", LogTo::tqdm}, {"stdout", LogTo::stdout_lines}});
 };
 template <> struct OptionNames<TransportKind> {
-    static constexpr auto names = std::to_array<std::pair<std::string_view, TransportKind>>(
-        {{"auto", TransportKind::automatic}, {"host", TransportKind::host}});
+    static constexpr auto names = std::to_array<std::pair<std::string_view, TransportKind>>({
+        {"auto", TransportKind::automatic},
+        {"host", TransportKind::host},
+        {"peer", TransportKind::peer},
+        {"nccl", TransportKind::nccl},
+    });
 };
 
 }  // namespace tandem

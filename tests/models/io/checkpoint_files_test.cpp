@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "models/io/files.h"
-#include "tests/models/io/scratch.h"
+#include "tests/models/io/support.h"
 
 using namespace tandem;
 using namespace tandem::test;

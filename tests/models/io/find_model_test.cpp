@@ -7,7 +7,7 @@
 
 #include "models/io/checkpoint_files.h"
 #include "models/io/hf_config.h"
-#include "tests/models/io/scratch.h"
+#include "tests/models/io/support.h"
 
 using namespace tandem;
 using namespace tandem::test;

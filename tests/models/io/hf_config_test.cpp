@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/io/files.h"
-#include "tests/models/io/scratch.h"
+#include "tests/models/io/support.h"
 
 using namespace tandem;
 using namespace tandem::test;

@@ -9,7 +9,7 @@
 
 #include "models/io/files.h"
 #include "models/io/safetensors_writer.h"
-#include "tests/models/io/scratch.h"
+#include "tests/models/io/support.h"
 
 using namespace tandem;
 using namespace tandem::test;
@@ -77,19 +77,19 @@ json with(const std::string& key, const json& value) {
 
 TEST_CASE("the golden adapters") {
     Content lora = read(golden / "adapters/lora-llama2/init");
-    CHECK(lora.config.rank == 8);
-    CHECK(lora.config.alpha == 16);
-    CHECK(lora.config.scale() == 2);
-    CHECK(lora.config.targets.size() == 7);
+    CHECK(lora.config.lora.rank == 8);
+    CHECK(lora.config.lora.alpha == 16);
+    CHECK(lora.config.lora.scale() == 2);
+    CHECK(lora.config.lora.targets.size() == 7);
     CHECK(lora.config.base_model == "models/llama2-mha");
     CHECK(lora.modules.size() == 28);
     CHECK(lora.modules[0] == AdapterModule{"model.layers.0.mlp.down_proj", 172, 64});
     CHECK(std::ranges::any_of(lora.a[0], [](float v) { return v != 0; }));
 
     Content rslora = read(golden / "adapters/rslora-llama3-attention/init");
-    CHECK(rslora.config.rslora);
-    CHECK(rslora.config.scale() == doctest::Approx(16 / std::sqrt(8.0)).epsilon(1e-15));
-    CHECK(rslora.config.targets == std::vector<std::string>{"q_proj", "v_proj"});
+    CHECK(rslora.config.lora.rslora);
+    CHECK(rslora.config.lora.scale() == doctest::Approx(16 / std::sqrt(8.0)).epsilon(1e-15));
+    CHECK(rslora.config.lora.targets == std::vector<std::string>{"q_proj", "v_proj"});
     Content dora = read(golden / "adapters/dora-llama3/init");
     CHECK(dora.config.dora);
     CHECK(dora.magnitude[0].size() == 96);
@@ -131,12 +131,12 @@ TEST_CASE("a written adapter replaces an older one and nothing else") {
     CHECK(contains(message_of<Error>([&] { verify_adapter(folder, c.config, c.modules, c.source()); }),
                    "another lora_B"));
     c.b[0][0] = -0.0f;
-    c.config.alpha = 15.5;
+    c.config.lora.alpha = 15.5;
     CHECK(contains(message_of<Error>([&] { verify_adapter(folder, c.config, c.modules, c.source()); }),
                    "adapter_config.json"));
     c.a[0].pop_back();
     CHECK_THROWS_AS(write_adapter(folder, c.config, c.modules, c.source()), Error);
-    CHECK(Adapter::open(folder).config().alpha == 16);  // the older one stands
+    CHECK(Adapter::open(folder).config().lora.alpha == 16);  // the older one stands
 
     s.put("thesis/chapter1", "");
     CHECK(contains(message_of<Error>([&] { write_adapter(s.path / "thesis", c.config, c.modules, c.source()); }),
@@ -153,7 +153,7 @@ TEST_CASE("adapters of every float type, with all-linear, or with keys nobody kn
     CHECK(open_error(s, with("target_modules", "q_proj"), tensors) == "");
     CHECK(open_error(s, with("target_modules", {"layers.0.self_attn.q_proj"}), tensors) == "");
     CHECK(open_error(s, with("target_modules", "all-linear"), tensors) == "");
-    CHECK(Adapter::open(s.path).config().targets == std::vector<std::string>{"q_proj"});
+    CHECK(Adapter::open(s.path).config().lora.targets == std::vector<std::string>{"q_proj"});
     CHECK(Adapter::open(s.path).find("model.layers.0.self_attn.q_proj")->out == 5);
     CHECK_FALSE(Adapter::open(s.path).find("model.layers.1.self_attn.q_proj"));
     tensors[0].dtype = DType::bf16;

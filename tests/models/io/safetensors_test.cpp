@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "models/io/safetensors_writer.h"
-#include "tests/models/io/scratch.h"
+#include "tests/models/io/support.h"
 
 using namespace tandem;
 using namespace tandem::test;

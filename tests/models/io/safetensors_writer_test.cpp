@@ -7,7 +7,7 @@
 #include <csignal>
 
 #include "models/io/safetensors.h"
-#include "tests/models/io/scratch.h"
+#include "tests/models/io/support.h"
 
 using namespace tandem;
 using namespace tandem::test;

@@ -6,7 +6,7 @@
 #include "models/io/files.h"
 #include "models/text/dataset/dataset.h"
 #include "runtime/error.h"
-#include "tests/models/io/scratch.h"
+#include "tests/support/scratch.h"
 
 using namespace tandem;
 using namespace tandem::test;

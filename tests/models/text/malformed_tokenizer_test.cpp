@@ -7,10 +7,11 @@
 
 #include "models/text/tokenizer.h"
 #include "runtime/error.h"
-#include "tests/models/text/temporary_file.h"
+#include "tests/support/scratch.h"
 
 using namespace tandem;
 using nlohmann::json;
+using tandem::test::Scratch;
 
 namespace {
 
@@ -29,15 +30,16 @@ json small() {
 }
 
 // Loading must fail, and the message must name the file and say this.
-void check_refused(const TemporaryFile& file, const std::string& text, const std::string& says) {
+void check_refused(const Scratch& scratch, const std::string& text, const std::string& says) {
     CAPTURE(says);
+    std::filesystem::path file = scratch.put("tokenizer.json", text);
     std::string said;
     try {
-        Tokenizer::load(file.with(text));
+        Tokenizer::load(file);
     } catch (const InputError& e) {
         said = e.what();
     }
-    CHECK_MESSAGE(said.starts_with("[" + file.with(text).string() + "]"), said);
+    CHECK_MESSAGE(said.starts_with("[" + file.string() + "]"), said);
     CHECK_MESSAGE(said.find(says) != std::string::npos, said);
 }
 
@@ -107,38 +109,38 @@ const Change changes[] = {
 }  // namespace
 
 TEST_CASE("a tokenizer.json with one thing wrong is refused, by name and path") {
-    TemporaryFile file;
-    Tokenizer fine = Tokenizer::load(file.with(small().dump()));
+    Scratch scratch;
+    Tokenizer fine = Tokenizer::load(scratch.put("tokenizer.json", small().dump()));
     CHECK(fine.encode("ab b", SpecialTokens::add).ids == std::vector<std::int32_t>{5, 2, 3, 1});
     for (const Change& change : changes) {
         json spec = small();
         json::json_pointer at(change.path);
         if (*change.value) spec[at] = json::parse(change.value);
         else spec[at.parent_pointer()].erase(at.back());
-        check_refused(file, spec.dump(), change.says);
+        check_refused(scratch, spec.dump(), change.says);
     }
 }
 
 TEST_CASE("what no JSON library would write is refused too") {
-    TemporaryFile file;
-    check_refused(file, "", "no valid JSON");
-    check_refused(file, "[]", "expected an object");
-    check_refused(file, "null", "expected an object");
-    check_refused(file, R"({"model": {"vocab": {"a": 0, "a": 1}, "merges": []}})", "stands twice");
-    check_refused(file, R"({"model": {"vocab": {}}, "model": {}})", "stands twice");
-    check_refused(file, R"({"model": {"vocab": {"a": 0}, "merges": []}} x)", "no valid JSON");
-    check_refused(file, std::string(1000, '['), "nested deeper");
-    check_refused(file, "{\"a\": \"\xFF\"}", "no valid JSON");
+    Scratch scratch;
+    check_refused(scratch, "", "no valid JSON");
+    check_refused(scratch, "[]", "expected an object");
+    check_refused(scratch, "null", "expected an object");
+    check_refused(scratch, R"({"model": {"vocab": {"a": 0, "a": 1}, "merges": []}})", "stands twice");
+    check_refused(scratch, R"({"model": {"vocab": {}}, "model": {}})", "stands twice");
+    check_refused(scratch, R"({"model": {"vocab": {"a": 0}, "merges": []}} x)", "no valid JSON");
+    check_refused(scratch, std::string(1000, '['), "nested deeper");
+    check_refused(scratch, "{\"a\": \"\xFF\"}", "no valid JSON");
     CHECK_THROWS_WITH_AS(Tokenizer::load("/nowhere/tokenizer.json"), doctest::Contains("/nowhere/tokenizer.json"),
                          InputError);
 }
 
 TEST_CASE("broken files end in an InputError, never in a crash") {
-    TemporaryFile file;
+    Scratch scratch;
     const std::string original = small().dump();
     auto survives = [&](const std::string& text) {
         try {
-            Tokenizer t = Tokenizer::load(file.with(text));
+            Tokenizer t = Tokenizer::load(scratch.put("tokenizer.json", text));
             Encoding e = t.encode("ab  <s> b\xC3\xA9 \xF0\x9F\x99\x82<unk>", SpecialTokens::add);
             t.decode(e.ids, DecodeSpecial::keep);
         } catch (const Error&) {

@@ -1,22 +1,19 @@
 #include "models/text/tokenizer_config.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
-
-#include <fstream>
 
 #include "runtime/error.h"
+#include "tests/support/scratch.h"
 
 using namespace tandem;
 
 TEST_CASE("tokenizer_config.json in its old and new forms") {
-    auto folder = std::filesystem::temp_directory_path() / ("tandem-config-" + std::to_string(getpid()));
-    std::filesystem::create_directory(folder);
+    test::Scratch scratch;
     auto with = [&](const char* name, const std::string& content) {
-        std::ofstream(folder / name, std::ios::binary) << content;
-        return read_tokenizer_config(folder);
+        scratch.put(name, content);
+        return read_tokenizer_config(scratch.path);
     };
-    TokenizerConfig none = read_tokenizer_config(folder);
+    TokenizerConfig none = read_tokenizer_config(scratch.path);
     CHECK(none.special.bos.empty());
     CHECK(!none.chat_template);
 
@@ -39,5 +36,4 @@ TEST_CASE("tokenizer_config.json in its old and new forms") {
                                R"({"chat_template": [{"name": "default"}]})", R"({"chat_template": ["x"]})"})
         CHECK_THROWS_WITH_AS(with("tokenizer_config.json", broken), doctest::Contains("tokenizer_config.json"),
                              InputError);
-    std::filesystem::remove_all(folder);
 }

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/error.h"
-#include "tests/models/text/temporary_file.h"
+#include "tests/support/scratch.h"
 
 using namespace tandem;
 using nlohmann::json;
@@ -60,7 +60,7 @@ TEST_CASE("the golden tokenizers give the golden ids and texts") {
 }
 
 TEST_CASE("every form of tokenizer.json gives what the library gives") {
-    TemporaryFile file;
+    tandem::test::Scratch scratch;
     json variants = read_json(golden + "/tokenizer_variants.json")["variants"];
     REQUIRE(variants.size() > 30);
     for (const json& v : variants) {
@@ -75,7 +75,7 @@ TEST_CASE("every form of tokenizer.json gives what the library gives") {
                 for (const json& token : value) spec["added_tokens"].push_back(token);
             else spec[key] = value;
         }
-        Tokenizer t = Tokenizer::load(file.with(spec.dump()));
+        Tokenizer t = Tokenizer::load(scratch.put("tokenizer.json", spec.dump()));
         for (const json& c : v["cases"]) {
             check_case(t, c);
             CHECK(t.decode(c["ids"].get<Ids>(), DecodeSpecial::keep) == c["decoded"].get<std::string>());

@@ -3,9 +3,10 @@
 #include <doctest/doctest.h>
 
 #include "runtime/error.h"
-#include "tests/models/text_dataset/temporary_file.h"
+#include "tests/support/scratch.h"
 
 using namespace tandem;
+using tandem::test::Scratch;
 
 namespace {
 
@@ -13,17 +14,18 @@ using Ids = std::vector<std::int32_t>;
 Ids list(std::span<const std::int32_t> ids) { return {ids.begin(), ids.end()}; }
 
 Dataset read(const std::string& text, DatasetOptions options = {.context_length = 8, .vocab = 100}) {
-    TemporaryFile file(text);
-    return read_dataset(file.path, nullptr, options);
+    Scratch scratch;
+    return read_dataset(scratch.put("data.jsonl", text), nullptr, options);
 }
 
 // The message after "FILE:"
 std::string error(const std::string& text, DatasetOptions options = {.context_length = 8, .vocab = 100}) {
-    TemporaryFile file(text);
+    Scratch scratch;
+    std::filesystem::path file = scratch.put("data.jsonl", text);
     try {
-        read_dataset(file.path, nullptr, options);
+        read_dataset(file, nullptr, options);
     } catch (const InputError& e) {
-        std::string message = e.what(), name = file.path.string() + ":";
+        std::string message = e.what(), name = file.string() + ":";
         return message.starts_with(name) ? message.substr(name.size()) : message;
     }
     return "no error";

@@ -5,9 +5,10 @@
 #include "models/text/dataset/dataset.h"
 #include "models/text/dataset/preview.h"
 #include "runtime/error.h"
-#include "tests/models/text_dataset/temporary_file.h"
+#include "tests/support/scratch.h"
 
 using namespace tandem;
+using tandem::test::Scratch;
 
 namespace {
 
@@ -21,15 +22,16 @@ struct Model {
         : tokenizer(Tokenizer::load(std::string(TANDEM_TEST_DATA "/models/") + folder + "/tokenizer.json")),
           tools{&tokenizer, std::move(special), ChatTemplate::named(chat), ""} {}
     Dataset read(const std::string& text, DatasetOptions options = roomy) const {
-        TemporaryFile file(text);
-        return read_dataset(file.path, &tools, options);
+        Scratch scratch;
+        return read_dataset(scratch.put("data.jsonl", text), &tools, options);
     }
     std::string error(const std::string& text, DatasetOptions options = roomy) const {
-        TemporaryFile file(text);
+        Scratch scratch;
+        std::filesystem::path file = scratch.put("data.jsonl", text);
         try {
-            read_dataset(file.path, &tools, options);
+            read_dataset(file, &tools, options);
         } catch (const InputError& e) {
-            return std::string(e.what()).substr(file.path.string().size() + 1);
+            return std::string(e.what()).substr(file.string().size() + 1);
         }
         return "no error";
     }

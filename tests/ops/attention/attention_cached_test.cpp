@@ -23,12 +23,12 @@ std::vector<double> in_steps(DType t, const AttentionShape& s, const Arrays& x, 
         const int past = cache.past, after = past + step;
         Tensor rows =
             attention_cached(rank.ctx, q.slice(past, after), k.slice(past, after), v.slice(past, after), cache, s);
-        std::vector<double> values = values_of(rows);
+        std::vector<double> values = values_of(rank.ctx, rows);
         y.insert(y.end(), values.begin(), values.end());
         cache.past = after;
     }
-    CHECK(values_of(cache.k.slice(0, tokens)) == x[1]);
-    CHECK(values_of(cache.v.slice(0, tokens)) == x[2]);
+    CHECK(values_of(rank.ctx, cache.k.slice(0, tokens)) == x[1]);
+    CHECK(values_of(rank.ctx, cache.v.slice(0, tokens)) == x[2]);
     return y;
 }
 

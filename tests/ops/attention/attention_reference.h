@@ -5,19 +5,13 @@
 
 namespace tandem::test {
 
-inline Tensor make_cu_seqlens(Context& ctx, const std::vector<std::int32_t>& begins) {
-    Tensor t = ctx.empty({std::int64_t(begins.size())}, DType::i32, "cu_seqlens");
-    std::copy(begins.begin(), begins.end(), t.as<std::int32_t>());
-    return t;
-}
-
 inline OpCase attention_case(const std::vector<std::int32_t>& begins, const AttentionShape& s) {
     const std::int64_t tokens = begins.back();
     return {.inputs = {{tokens, s.heads * s.head_dim},
                        {tokens, s.kv_heads * s.head_dim},
                        {tokens, s.kv_heads * s.head_dim}},
             .op = [=](Context& ctx, const auto& x, const auto&) {
-                return attention(ctx, x[0], x[1], x[2], make_cu_seqlens(ctx, begins), s);
+                return attention(ctx, x[0], x[1], x[2], indices_of(ctx, begins), s);
             }};
 }
 

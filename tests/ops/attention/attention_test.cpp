@@ -148,7 +148,7 @@ TEST_CASE("attention adds to gradients that are there, and skips those that nobo
             std::vector<Value> frozen;
             for (const Value& one : v) frozen.emplace_back(one.tensor());
             frozen[only] = v[only];
-            Value y = attention(ctx, frozen[0], frozen[1], frozen[2], make_cu_seqlens(ctx, {0, 70}), s);
+            Value y = attention(ctx, frozen[0], frozen[1], frozen[2], indices_of(ctx, {0, 70}), s);
             v[only].slot()->gradient = tensor_of(ctx, v[only].shape(), v[only].dtype(), Numbers(x[only].size(), 100));
             return y;
         };
@@ -168,7 +168,7 @@ TEST_CASE("attention of a long document keeps no matrix of scores") {
     Tape tape;
     Value x(tensor_of(rank.ctx, {tokens, 16}, DType::bf16, random_values(tokens * 16, 1)),
             std::make_shared<GradSlot>(GradSlot{{tokens, 16}, DType::bf16, {}}));
-    Tensor begins = make_cu_seqlens(rank.ctx, {0, std::int32_t(tokens)});
+    Tensor begins = indices_of(rank.ctx, {0, std::int32_t(tokens)});
     {
         TapeScope record(rank.ctx, &tape);
         Value y = attention(rank.ctx, x, x, x, begins, {1, 1, 16});
@@ -178,7 +178,7 @@ TEST_CASE("attention of a long document keeps no matrix of scores") {
     std::size_t peak = 0;
     for (std::size_t bytes : rank.ctx.memory().ledger().peak) peak += bytes;
     CHECK(peak <= 8 * x.bytes() + 2 * tokens * sizeof(float) + 4096);
-    for (double e : values_of(x.slot()->gradient)) REQUIRE(std::isfinite(e));
+    for (double e : values_of(rank.ctx, x.slot()->gradient)) REQUIRE(std::isfinite(e));
 }
 
 // Two products forward and five backward, of 10 * 11 / 2 pairs in 4 heads of 16: 2 flops per element of each.
@@ -214,7 +214,7 @@ TEST_CASE("attention refuses what does not fit together") {
         OpCase c = attention_case({0, 0}, s);
         c.inputs = {{tokens, s.heads * s.head_dim}, {tokens, kv_columns}, {tokens, kv_columns}};
         c.op = [=](Context& ctx, const auto& x, const auto&) {
-            return attention(ctx, x[0], x[1], x[2], make_cu_seqlens(ctx, begins), s);
+            return attention(ctx, x[0], x[1], x[2], indices_of(ctx, begins), s);
         };
         run_op(c, DType::f32, random_inputs(c), {});
     };

@@ -18,21 +18,18 @@ struct Mask {
 std::vector<double> dropped(const Mask& m, DType type = DType::f32, int threads = 1, double addend = 0) {
     TestRank rank(type, threads);
     std::int64_t tokens = std::int64_t(m.samples.size());
-    Tensor samples = rank.ctx.empty({tokens}, DType::i32, "samples"),
-           positions = rank.ctx.empty({tokens}, DType::i32, "positions");
-    std::copy(m.samples.begin(), m.samples.end(), samples.as<std::int32_t>());
-    std::copy(m.positions.begin(), m.positions.end(), positions.as<std::int32_t>());
+    Tensor samples = indices_of(rank.ctx, m.samples), positions = indices_of(rank.ctx, m.positions);
     RandomState random{m.seed, m.step, samples, positions};
     std::vector<double> ones(std::size_t(tokens * columns), 1.0);
     Tensor x = tensor_of(rank.ctx, {tokens, columns}, type, ones);
     if (addend == 0) {
         Tensor out = rank.ctx.empty_like(x, "out");
         dropout_forward(rank.ctx.cpu(), {x, m.site, m.p, random, out});
-        return values_of(out);
+        return values_of(rank.ctx, out);
     }
     Tensor out = tensor_of(rank.ctx, {tokens, columns}, type, std::vector<double>(ones.size(), addend));
     dropout_backward(rank.ctx.cpu(), {x, m.site, m.p, random, {out, out}});
-    return values_of(out);
+    return values_of(rank.ctx, out);
 }
 
 std::vector<double> row(const std::vector<double>& v, int t) {

@@ -12,9 +12,9 @@ namespace {
 Value linear_of(Context& ctx, const Value& x, const Linear& w) { return linear(ctx, x, w); }
 
 Tensor indices(Context& ctx, std::int64_t count) {
-    Tensor t = ctx.empty({count}, DType::i32, "indices");
-    std::iota(t.as<std::int32_t>(), t.as<std::int32_t>() + count, 0);
-    return t;
+    std::vector<std::int32_t> v(static_cast<std::size_t>(count));
+    std::iota(v.begin(), v.end(), 0);
+    return indices_of(ctx, v);
 }
 
 struct Quantized {
@@ -105,11 +105,11 @@ TEST_CASE("a quantized weight gives the bits of the dense weight that it stands 
                         TapeScope record(ctx, &tape);
                         Weight w = quantized ? Weight{packed, spec} : Weight{dense, {}};
                         Value out = linear(ctx, x, {.weight = w, .bias = {}, .lora = {}});
-                        y[quantized] = values_of(out);
+                        y[quantized] = values_of(ctx, out);
                         out.slot()->gradient = tensor_of(ctx, {5, 6}, type, {values.begin(), values.begin() + 30});
                     }
                     tape.run(ctx);
-                    dx[quantized] = values_of(x.slot()->gradient);
+                    dx[quantized] = values_of(ctx, x.slot()->gradient);
                 }
                 INFO(std::string(name_of(type)), nested ? " nested" : "");
                 CHECK(y[0] == y[1]);

@@ -23,12 +23,6 @@ struct Result {
     std::vector<double> dh, dweight;
 };
 
-Tensor ids(Context& ctx, const std::vector<std::int32_t>& values) {
-    Tensor t = ctx.empty({std::int64_t(values.size())}, DType::i32, "ids");
-    std::copy(values.begin(), values.end(), t.as<std::int32_t>());
-    return t;
-}
-
 Arrays random_arrays() {
     std::mt19937 random(3);
     std::normal_distribution<double> normal;
@@ -48,10 +42,10 @@ Result run(const Setup& s, const Arrays& arrays) {
     GradScope gradients(ctx, rank.store, 0);
     Tape tape;
     TapeScope record(ctx, s.records ? &tape : nullptr);
-    Tensor loss = lm_head_loss(ctx, h, {w, {}}, {ids(ctx, s.rows), ids(ctx, s.targets)}, 0.25, s.chunk);
-    Result r{*loss.as<double>(), {}, {}};
-    if (h.slot()->gradient) r.dh = values_of(h.slot()->gradient);
-    if (s.trained) r.dweight = values_of(ctx.grad(w).out);
+    Tensor loss = lm_head_loss(ctx, h, {w, {}}, {indices_of(ctx, s.rows), indices_of(ctx, s.targets)}, 0.25, s.chunk);
+    Result r{value_of(ctx, loss), {}, {}};
+    if (h.slot()->gradient) r.dh = values_of(ctx, h.slot()->gradient);
+    if (s.trained) r.dweight = values_of(ctx, ctx.grad(w).out);
     return r;
 }
 
@@ -146,7 +140,7 @@ TEST_CASE("lm_head_loss over a large vocabulary") {
     Param p = rank.store.add(false, {large, 1}, w);
     LeaseScope lease(rank.ctx, rank.store, 0);
     Value h = tensor_of(rank.ctx, {1, 1}, DType::f32, {1});
-    Tensor loss = lm_head_loss(rank.ctx, h, {p, {}}, {ids(rank.ctx, {0}), ids(rank.ctx, {0})}, 1, 32);
+    Tensor loss = lm_head_loss(rank.ctx, h, {p, {}}, {indices_of(rank.ctx, {0}), indices_of(rank.ctx, {0})}, 1, 32);
     double sum = 0;
     for (double v : w) sum += std::exp(double(float(v)) - 200);
     // The logits are exact; each exp has a relative error of at most 2^-22.

@@ -13,15 +13,9 @@ const std::vector<double> start{0.5, -1.25, 2.0, 0.003};
 const Arrays gradients{{0.1, -2.0, 0.0, 1e-4}, {0.3, 1.0, 1e-6, -5.0}, {-0.2, 0.5, 4.0, 0.25}};
 
 // 1e-6 relative: a few f32 units of 6e-8 over three steps; torch's kernels fuse some of the products.
-void check_values(const Tensor& got, const std::vector<double>& expected) {
-    std::vector<double> v = values_of(got);
+void check_values(Context& ctx, const Tensor& got, const std::vector<double>& expected) {
+    std::vector<double> v = values_of(ctx, got);
     for (std::size_t i = 0; i < expected.size(); i++) CHECK(v[i] == doctest::Approx(expected[i]).epsilon(1e-6));
-}
-
-void set(const Tensor& t, const std::vector<double>& values) {
-    visit_compute(t.dtype(), [&]<class T>() {
-        for (std::size_t i = 0; i < values.size(); i++) t.as<T>()[i] = T(values[i]);
-    });
 }
 
 }  // namespace
@@ -35,7 +29,7 @@ TEST_CASE("adamw steps as torch.optim.AdamW") {
         fill_zero(rank.ctx, m);
         fill_zero(rank.ctx, v);
         for (std::size_t i = 0; i < gradients.size(); i++) {
-            set(g, gradients[i]);
+            set_values(rank.ctx, g, gradients[i]);
             adamw(rank.ctx, {.master = p,
                              .gradient = g,
                              .m = m,
@@ -47,13 +41,13 @@ TEST_CASE("adamw steps as torch.optim.AdamW") {
                              .weight_decay = 0.1,
                              .gradient_scale = 0.5,
                              .step = std::int64_t(i) + 1});
-            CHECK(values_of(g) == std::vector<double>(4, 0.0));
+            CHECK(values_of(rank.ctx, g) == std::vector<double>(4, 0.0));
             if (i == 0)
-                check_values(p, {0.4895000159740448, -1.2387499809265137, 1.9980000257492065, -0.0070009995251894});
+                check_values(rank.ctx, p, {0.4895000159740448, -1.2387499809265137, 1.9980000257492065, -0.0070009995251894});
         }
-        check_values(p, {0.47677385807037354, -1.2329990863800049, 1.9803884029388428, 0.0058725327253341675});
-        check_values(m, {0.007550001610070467, -0.010999999940395355, 0.20000004768371582, -0.21249595284461975});
-        check_values(v, {3.4972505090991035e-05, 0.0013102510711178184, 0.004000000189989805, 0.006259375251829624});
+        check_values(rank.ctx, p, {0.47677385807037354, -1.2329990863800049, 1.9803884029388428, 0.0058725327253341675});
+        check_values(rank.ctx, m, {0.007550001610070467, -0.010999999940395355, 0.20000004768371582, -0.21249595284461975});
+        check_values(rank.ctx, v, {3.4972505090991035e-05, 0.0013102510711178184, 0.004000000189989805, 0.006259375251829624});
     }
 }
 
@@ -63,11 +57,11 @@ TEST_CASE("sgd steps as torch.optim.SGD") {
         TestRank rank(DType::f32);
         Tensor p = tensor_of(rank.ctx, {4}, type, start), g = rank.ctx.empty({4}, type, "g");
         for (const std::vector<double>& gradient : gradients) {
-            set(g, gradient);
+            set_values(rank.ctx, g, gradient);
             sgd(rank.ctx, {.master = p, .gradient = g, .lr = 0.01, .weight_decay = 0.1, .gradient_scale = 0.5});
-            CHECK(values_of(g) == std::vector<double>(4, 0.0));
+            CHECK(values_of(rank.ctx, g) == std::vector<double>(4, 0.0));
         }
-        check_values(p, {0.49750402569770813, -1.2437688112258911, 1.9740060567855835, 0.026715507730841637});
+        check_values(rank.ctx, p, {0.49750402569770813, -1.2437688112258911, 1.9740060567855835, 0.026715507730841637});
     }
 }
 
@@ -85,12 +79,12 @@ TEST_CASE("sum of squares over several blocks, for any number of threads; infini
                 }
                 Tensor out = rank.ctx.empty({1}, DType::f64, "out"), t = tensor_of(rank.ctx, {n}, type, x);
                 sum_of_squares(rank.ctx, t, out);
-                CHECK(*out.as<double>() == expected);
+                CHECK(value_of(rank.ctx, out) == expected);
                 if (n == 0) continue;
                 x.back() = INFINITY;
-                set(t, x);
+                set_values(rank.ctx, t, x);
                 sum_of_squares(rank.ctx, t, out);
-                CHECK_FALSE(std::isfinite(*out.as<double>()));
+                CHECK_FALSE(std::isfinite(value_of(rank.ctx, out)));
             }
 }
 

@@ -21,16 +21,10 @@ RopeTable make_table(Context& ctx, DType x, std::int64_t positions, int head_dim
     return {tensor_of(ctx, {positions, half}, type, cos), tensor_of(ctx, {positions, half}, type, sin)};
 }
 
-Tensor make_positions(Context& ctx, const std::vector<std::int32_t>& values) {
-    Tensor t = ctx.empty({std::int64_t(values.size())}, DType::i32, "positions");
-    std::copy(values.begin(), values.end(), t.as<std::int32_t>());
-    return t;
-}
-
 OpCase rope_case(std::vector<std::int32_t> positions, int heads, int head_dim) {
     return {.inputs = {{std::int64_t(positions.size()), heads * head_dim}},
             .op = [=](Context& ctx, const auto& x, const auto&) {
-                return rope(ctx, x[0], make_positions(ctx, positions), make_table(ctx, x[0].dtype(), 12, head_dim),
+                return rope(ctx, x[0], indices_of(ctx, positions), make_table(ctx, x[0].dtype(), 12, head_dim),
                             head_dim);
             }};
 }
@@ -79,7 +73,7 @@ TEST_CASE("rope refuses what it cannot turn") {
                               .c_str());
     OpCase mixed = rope_case({0}, 1, 6);
     mixed.op = [](Context& ctx, const auto& x, const auto&) {
-        return rope(ctx, x[0], make_positions(ctx, {0}), make_table(ctx, DType::f64, 12, 6), 6);
+        return rope(ctx, x[0], indices_of(ctx, {0}), make_table(ctx, DType::f64, 12, 6), 6);
     };
     CHECK_THROWS_WITH(run_op(mixed, DType::f32, {six}, {}), "[rope] expected tables in f64 for x in f64, else in f32");
 }

@@ -2,9 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdio>
-
 #include "runtime/error.h"
+#include "tests/support/scratch.h"
+#include "tools/options/command_line.h"
 #include "tools/options/eval_options.h"
 #include "tools/options/generate_options.h"
 #include "tools/options/tokenize_options.h"
@@ -17,7 +17,8 @@ template <class Options> std::string errors(const std::vector<std::string>& argu
     Options options;
     OptionSet set("test", "a test");
     try {
-        read_options(options, set, arguments);
+        CommandLine line{arguments};
+        read_options(options, set, line);
     } catch (const InputError& e) {
         return e.what();
     }
@@ -29,7 +30,8 @@ template <class Options> std::string errors(const std::vector<std::string>& argu
 TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     TrainOptions o;
     OptionSet set("train", "fine-tune");
-    CHECK(read_options(o, set, {}) == OptionSet::Parsed::run);
+    CommandLine line;
+    CHECK(read_options(o, set, line) == OptionSet::Parsed::run);
     CHECK(set.json() == R"({
     "model": "demo",
     "weights": "load",
@@ -41,7 +43,6 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     "threads": null,
     "context_length": 512,
     "batch_size": 1,
-    "verbose": false,
     "dataset": "demo",
     "dataset_samples": null,
     "shuffle": true,
@@ -78,7 +79,8 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     "eval_every": 0,
     "sample_prompt": null,
     "log_to": "tqdm",
-    "trace": false
+    "trace": false,
+    "verbose": false
 }
 )");
     CHECK(target_modules(o).size() == 7);
@@ -87,36 +89,36 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
 TEST_CASE("a command line of fsdp_qlora's is understood") {
     TrainOptions o;
     OptionSet set("train", "fine-tune");
-    read_options(o, set,
-                 {"--model_name",
-                  "m",
-                  "--dataset",
-                  "d.jsonl",
-                  "--train_type",
-                  "custom_qlora",
-                  "--batch_size",
-                  "2",
-                  "--world_size",
-                  "2",
-                  "--gradient_accumulation_steps",
-                  "2",
-                  "--precision",
-                  "fp32",
-                  "--lora_target_modules",
-                  "default",
-                  "--use_gradient_checkpointing",
-                  "true",
-                  "--log_to",
-                  "stdout",
-                  "--sharding_strategy",
-                  "shard_grad_op",
-                  "--lr_scheduler",
-                  "cosine",
-                  "--grad_norm",
-                  "1",
-                  "--max_steps",
-                  "-1",
-                  "--apply_gradient_clipping"});
+    CommandLine line{{"--model_name",
+                      "m",
+                      "--dataset",
+                      "d.jsonl",
+                      "--train_type",
+                      "custom_qlora",
+                      "--batch_size",
+                      "2",
+                      "--world_size",
+                      "2",
+                      "--gradient_accumulation_steps",
+                      "2",
+                      "--precision",
+                      "fp32",
+                      "--lora_target_modules",
+                      "default",
+                      "--use_gradient_checkpointing",
+                      "true",
+                      "--log_to",
+                      "stdout",
+                      "--sharding_strategy",
+                      "shard_grad_op",
+                      "--lr_scheduler",
+                      "cosine",
+                      "--grad_norm",
+                      "1",
+                      "--max_steps",
+                      "-1",
+                      "--apply_gradient_clipping"}};
+    read_options(o, set, line);
     CHECK(o.model == "m");
     CHECK(o.train_type == TrainType::qlora);
     CHECK(o.precision == Precision::fp32);
@@ -166,6 +168,9 @@ TEST_CASE("options of generate, eval and tokenize") {
     CHECK(errors<GenerateOptions>({"--prompt-ids", "1,2", "--train-type", "qlora", "--quant-type", "fp4", "--gpus",
                                    "cpu", "--threads", "1", "--precision", "fp32", "--temperature", "0", "--json"}) ==
           "");
+    CHECK(errors<GenerateOptions>({"--prompt", "a", "--batch-size", "1"}) == "");
+    CHECK(errors<GenerateOptions>({"--prompt", "a", "--batch-size", "2"}) ==
+          "--batch-size expected 1, for one prompt, got 2");
     CHECK(errors<EvalOptions>({"--model", "m"}) == "--dataset is missing; give the file of samples to evaluate");
     CHECK(errors<EvalOptions>({"--model", "m", "--dataset", "d", "--adapter", "a", "--json"}) == "");
     CHECK(errors<TokenizeOptions>({"--text", "x", "--add-special-tokens", "true", "--json"}) == "");
@@ -176,15 +181,11 @@ TEST_CASE("options of generate, eval and tokenize") {
 TEST_CASE("config.json of a run starts the same run again") {
     TrainOptions o, again;
     OptionSet set("train", "fine-tune"), second("train", "fine-tune");
-    read_options(o, set, {"--train-type", "full", "--lr", "1e-3", "--model", "m", "--dataset", "d"});
-    auto file = std::filesystem::temp_directory_path() / "tandem_train_options_test.json";
-    {
-        FILE* f = std::fopen(file.c_str(), "w");
-        std::fputs(set.json().c_str(), f);
-        std::fclose(f);
-    }
-    read_options(again, second, {"--config", file});
+    CommandLine line{{"--train-type", "full", "--lr", "1e-3", "--model", "m", "--dataset", "d"}};
+    read_options(o, set, line);
+    test::Scratch scratch;
+    CommandLine from_file{{"--config", scratch.put("config.json", set.json())}};
+    read_options(again, second, from_file);
     CHECK(second.json() == set.json());
     CHECK(second.differences(set.json()).empty());
-    std::filesystem::remove(file);
 }

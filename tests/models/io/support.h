@@ -1,41 +1,14 @@
-// A folder of its own for one test, and files in it.
+// Files for tests: golden, made by hand, damaged.
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <span>
 #include <string>
-#include <utility>
-#include <vector>
 
-#include <stdlib.h>
+#include "tests/support/scratch.h"
 
 namespace tandem::test {
 
 inline const std::filesystem::path golden = TANDEM_TEST_DATA;
-
-class Scratch {
-  public:
-    Scratch() {
-        std::string name = (std::filesystem::temp_directory_path() / "tandem-test-XXXXXX").string();
-        path = ::mkdtemp(name.data());
-    }
-    ~Scratch() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path, ignored);
-    }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-
-    std::filesystem::path put(const std::string& name, const std::string& bytes) const {
-        std::filesystem::path file = path / name;
-        std::filesystem::create_directories(file.parent_path());
-        std::ofstream(file, std::ios::binary) << bytes;
-        return file;
-    }
-
-    std::filesystem::path path;
-};
 
 // A safetensors file of this header text and this much data (0, 1, 2, …).
 inline std::string safetensors_bytes(const std::string& header, std::size_t data) {

@@ -1,0 +1,24 @@
+#include "dist/make_transport.h"
+
+#include "dist/nccl/nccl_transport.h"
+#include "dist/peer/peer_transport.h"
+
+namespace tandem {
+
+std::unique_ptr<Transport> make_transport(const LaunchOptions& o, HostGroup& group, int rank) {
+    const TransportKind kind = o.transport;
+    if (o.cards.empty()) {
+        if (kind == TransportKind::peer || kind == TransportKind::nccl)
+            throw InputError("[launch] --transport peer and nccl are for cards; use host on CPU ranks");
+        return make_host_transport(group, rank);
+    }
+    if (kind == TransportKind::host)
+        throw InputError("[launch] --transport host is for CPU ranks; use peer or nccl on cards");
+    if constexpr (build::has_cuda) {
+        if (kind == TransportKind::nccl) return make_nccl_transport(group, rank, o.cards);
+        return make_peer_transport(group, rank, o.cards);
+    }
+    throw Error("[launch] this program was built without CUDA");
+}
+
+}  // namespace tandem

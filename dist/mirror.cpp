@@ -1,0 +1,30 @@
+#include "dist/mirror.h"
+
+#include "dist/ranges.h"
+#include "runtime/build.h"
+#include "runtime/cuda/pinned_slab.h"
+#include "runtime/host_slab.h"
+
+namespace tandem {
+
+std::size_t Mirror::bytes(const std::vector<UnitLayout>& units, int world_size) {
+    const UnitRanges last = ranges_of(units, world_size).back();
+    return (last.frozen_at + last.frozen) * std::size_t(world_size);
+}
+
+Mirror::Mirror(const std::vector<UnitLayout>& units, int world_size, For ranks) {
+    for (const UnitRanges& r : ranges_of(units, world_size)) at_.push_back(r.frozen_at * std::size_t(world_size));
+    if constexpr (build::has_cuda)
+        if (ranks == For::cards) {
+            pinned_ = std::make_unique<PinnedSlab>(bytes(units, world_size));
+            data_ = pinned_->data();
+        }
+    if (ranks == For::cpu_ranks) {
+        plain_ = std::make_unique<HostSlab>(bytes(units, world_size));
+        data_ = plain_->data();
+    }
+}
+
+Mirror::~Mirror() = default;
+
+}  // namespace tandem

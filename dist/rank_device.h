@@ -1,0 +1,22 @@
+// What a rank has on its device: memory, streams, and the parts of its Context that depend on the kind of device.
+#pragma once
+#include <memory>
+
+#include "dist/launch.h"
+
+namespace tandem {
+
+class RankDevice {
+  public:
+    virtual ~RankDevice() = default;
+    virtual ContextParts parts() = 0;  // all but rank and world_size; once
+    virtual void bind() = 0;           // the calling thread is the rank's
+    virtual void finish() = 0;         // waits for all streams; throws what failed in them
+    // Ends the streams; what has not begun may be dropped. Peers may still read this rank's memory.
+    virtual void drain() = 0;
+};
+
+std::unique_ptr<RankDevice> make_cpu_rank(const LaunchOptions& options, const AbortSignal& abort, int rank);
+std::unique_ptr<RankDevice> make_cuda_rank(const LaunchOptions& options, const AbortSignal& abort, int rank);
+
+}  // namespace tandem

@@ -1,0 +1,36 @@
+#include "runtime/cuda/cuda_engine.h"
+
+#include <cuda_runtime_api.h>
+
+#include "runtime/cuda/check.h"
+#include "runtime/cuda/matmul.h"
+#include "runtime/cuda/staging.h"
+#include "runtime/cuda/tile_ahead.h"
+
+namespace tandem {
+
+CudaScratch::CudaScratch(Memory& memory, std::size_t tile_bytes)
+    : scratch(memory.allocate(CudaDevice::scratch_bytes, Category::workspace, "cuda.scratch")),
+      matmul(memory.allocate(Matmul::workspace_bytes, Category::workspace, "cuda.matmul")),
+      tiles(memory.allocate(TileAhead::slots * align_up(tile_bytes), Category::workspace, "cuda.tiles")) {}
+
+CudaEngine::CudaEngine(int ordinal, const AbortSignal& abort)
+    : compute(ordinal, CudaStream::Priority::normal, abort),
+      gather(ordinal, CudaStream::Priority::high, abort),
+      reduce(ordinal, CudaStream::Priority::high, abort),
+      ahead(ordinal, CudaStream::Priority::high, abort),
+      ordinal_(ordinal),
+      staging_(std::make_unique<Staging>(ordinal, compute)) {}
+
+CudaEngine::~CudaEngine() = default;
+
+void CudaEngine::bind() { cuda::check(cudaSetDevice(ordinal_), "cudaSetDevice"); }
+
+CudaDevice CudaEngine::device(const CudaScratch& s) {
+    OnDevice here(ordinal_);
+    matmul_ = std::make_unique<Matmul>(s.matmul->data);
+    tiles_ = std::make_unique<TileAhead>(compute, ahead, std::span(s.tiles->data, s.tiles->bytes));
+    return {ordinal_, compute.handle(), s.scratch->data, matmul_.get(), tiles_.get(), staging_.get()};
+}
+
+}  // namespace tandem

@@ -1,0 +1,34 @@
+// What a rank on a card has beside its memory's slab: streams, cuBLASLt, staged copies, tiles.
+#pragma once
+#include <memory>
+
+#include "runtime/cuda/cuda_device.h"
+#include "runtime/cuda/cuda_stream.h"
+#include "runtime/memory.h"
+
+namespace tandem {
+
+// A rank's first allocations, on the card and on the plan device alike.
+struct CudaScratch {
+    // tile_bytes: the largest weight, dequantized; 0 where none is quantized.
+    CudaScratch(Memory& memory, std::size_t tile_bytes);
+    std::shared_ptr<Block> scratch, matmul, tiles;
+};
+
+class CudaEngine {
+  public:
+    CudaEngine(int ordinal, const AbortSignal& abort);
+    ~CudaEngine();
+    void bind();  // makes the card the calling thread's current device
+    CudaDevice device(const CudaScratch& scratch);  // once
+
+    CudaStream compute, gather, reduce, ahead;
+
+  private:
+    int ordinal_;
+    std::unique_ptr<Staging> staging_;
+    std::unique_ptr<Matmul> matmul_;
+    std::unique_ptr<TileAhead> tiles_;
+};
+
+}  // namespace tandem

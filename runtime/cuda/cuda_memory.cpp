@@ -1,0 +1,70 @@
+#include "runtime/cuda/cuda_memory.h"
+
+#include <cuda_runtime_api.h>
+
+#include "runtime/cuda/check.h"
+#include "runtime/cuda/cuda_stream.h"
+#ifdef CUDASIM
+#include "cudasim.h"
+#endif
+
+namespace tandem {
+
+namespace {
+
+class CudaHeapMemory final : public Memory {
+  public:
+    explicit CudaHeapMemory(int ordinal) : ordinal_(ordinal) {}
+    void begin(std::string_view) override {}
+    void end() override {}
+
+  private:
+    Block place(std::size_t bytes, Category category, std::string_view) override {
+        OnDevice here(ordinal_);
+        void* data = nullptr;
+        cuda::check(cudaMalloc(&data, std::max<std::size_t>(bytes, 1)), "cudaMalloc");
+        return {static_cast<std::byte*>(data), bytes, category, -1, 0};
+    }
+    void release(const Block& block) override {
+        cuda::warn(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+        cuda::warn(cudaFree(block.data), "cudaFree");
+    }
+
+    const int ordinal_;
+};
+
+}  // namespace
+
+DeviceSlab::DeviceSlab(int ordinal, std::size_t bytes) : ordinal_(ordinal) {
+    if (bytes == 0) return;
+    OnDevice here(ordinal);
+    void* data = nullptr;
+    cudaError_t status = cudaMalloc(&data, bytes);
+    if (status == cudaErrorMemoryAllocation) {
+        std::size_t free = 0, total = 0;
+        cuda::check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+        (void)cudaGetLastError();
+        throw DoesNotFit(fmt::format(
+            "[memory] the rank needs {} bytes on device {}, which has {} of {} free; close what else runs there, or "
+            "use a shorter --context-length, a smaller --batch-size or more cards",
+            bytes, ordinal, free, total));
+    }
+    cuda::check(status, "cudaMalloc(the rank's memory)");
+    data_ = static_cast<std::byte*>(data);
+}
+
+DeviceSlab::~DeviceSlab() {
+    if (data_) cuda::warn(cudaFree(data_), "cudaFree");
+}
+
+std::unique_ptr<Memory> make_cuda_heap_memory(int ordinal) { return std::make_unique<CudaHeapMemory>(ordinal); }
+
+Memory::Watch extent_watch() {
+#ifdef CUDASIM
+    return [](const std::byte* data, std::size_t bytes) { cudasim::declare_suballocation(data, bytes); };
+#else
+    return {};
+#endif
+}
+
+}  // namespace tandem

@@ -1,0 +1,56 @@
+// Dequantized weights, one ahead: while a product reads one tile, the next one that this unit will want is made on a
+// stream of its own. What comes next is learnt from the last time that the same sequence was run under a lease; it
+// changes when work is done, never its result.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+
+#include "runtime/cuda/cuda_stream.h"
+
+namespace tandem {
+
+// What is made into a tile: the maker knows the format, this class does not.
+struct TileSource {
+    using Make = void (*)(CUstream_st* stream, const TileSource& source, std::byte* tile);
+    const std::byte* bytes = nullptr;     // under the lease held now
+    std::size_t tile_bytes = 0;
+    std::array<std::int64_t, 8> facts{};  // shape and format, the maker's own
+    Make make = nullptr;
+};
+
+class TileAhead {
+  public:
+    static constexpr std::size_t slots = 2;
+
+    // `memory`: the slots, one after the other, of equal size.
+    TileAhead(CudaStream& compute, CudaStream& ahead, std::span<std::byte> memory);
+
+    // The tile of `source`: for work enqueued on the compute stream before the next `take`.
+    const std::byte* take(const TileSource& source);
+
+    // A lease begins or ends; `sequence` tells kinds of leases apart (forward; recomputation and backward). At its end
+    // compute waits for a tile that was made in vain, since its source is let go.
+    void begin(std::uint64_t sequence);
+    void end();
+
+  private:
+    struct Slot {
+        std::byte* data = nullptr;
+        TileSource holds;  // bytes null: nothing
+        Event made;        // on the stream `ahead`, passed where compute made it itself
+    };
+    void learn(const TileSource& source);
+    void make_next();
+
+    CudaStream &compute_, &ahead_;
+    std::array<Slot, slots> slot_;
+    std::size_t slot_bytes_;
+    std::size_t now_ = 0;     // the slot taken last
+    std::uint64_t path_ = 0;  // hash of the tiles taken under this lease
+    TileSource last_;         // of them the last
+    std::unordered_map<std::uint64_t, TileSource> next_;  // by path; its bytes are the distance from `last_`'s
+};
+
+}  // namespace tandem

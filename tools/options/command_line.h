@@ -1,0 +1,26 @@
+// What follows a command's name.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "runtime/options.h"
+
+namespace tandem {
+
+struct CommandLine {
+    std::vector<std::string> arguments;
+    bool verbose = false;  // an option of every command, for whoever reports its failure: set even where others are bad
+};
+
+// Declares the options of a command and reads them; every error at once, rules between options included.
+template <class Options> OptionSet::Parsed read_options(Options& options, OptionSet& set, CommandLine& line) {
+    declare(set, options);
+    set.group("Options");
+    set.add("verbose", line.verbose, "say where in the source an error was thrown");
+    return set.parse(line.arguments, [&] {
+        if constexpr (requires { resolve_gpus(options); }) resolve_gpus(options);
+        return validate(options, set);
+    });
+}
+
+}  // namespace tandem
