@@ -13,8 +13,8 @@ __device__ __forceinline__ Vector<std::uint32_t, width> draw(PhiloxKey key, Rand
         const PhiloxBits bits = random_bits(key, place);
         numbers[0] = bits[0];
 #pragma unroll
-        for (int w = 1; w < 4; w++)
-            if (place.column % 4 == w) numbers[0] = bits[w];
+        for (std::uint32_t w = 1; w < 4; w++)
+            if (place.column % 4 == w) numbers[0] = bits[int(w)];
     } else {
 #pragma unroll
         for (int k = 0; k < width; k += 4) {
