@@ -30,8 +30,10 @@ std::vector<double> dropped(const Mask& m, On on = {}, double addend = 0) {
     Tensor x = tensor_of(rank.ctx, {tokens, m.columns}, on.type, ones);
     Tensor out = tensor_of(rank.ctx, {tokens, m.columns}, on.type, addends);
     rank.ctx.run({"dropout", {}, {x, samples, positions, out}, {out}}, [&](auto device) {
-        if (addend == 0) dropout_forward(device, {x, m.site, m.p, random, out});
-        else dropout_backward(device, {x, m.site, m.p, random, {out, out}});
+        if (addend == 0)
+            dropout_forward(device, {x, m.site, m.p, random, out});
+        else
+            dropout_backward(device, {x, m.site, m.p, random, {out, out}});
     });
     return values_of(rank.ctx, out);
 }

@@ -19,12 +19,12 @@ TEST_CASE("embedding: gradients, repeated ids, threads") {
 TEST_CASE("embedding: many tokens, wide rows") {
     std::vector<std::int32_t> tokens;
     for (int t = 0; t < 300; t++) tokens.push_back(t % 3 == 0 ? 7 : t * 31 % 200);
-    check_op({.inputs = {},
-              .trainable = {{200, 1040}},
-              .op = [&](Context& ctx, const auto&,
-                        const auto& p) { return embedding(ctx, indices_of(ctx, tokens), p[0]); },
-              .differences = false,
-              .same_bits = true});
+    check_op(
+        {.inputs = {},
+         .trainable = {{200, 1040}},
+         .op = [&](Context& ctx, const auto&, const auto& p) { return embedding(ctx, indices_of(ctx, tokens), p[0]); },
+         .differences = false,
+         .same_bits = true});
 }
 
 TEST_CASE("embedding copies rows of a frozen weight and keeps nothing") {
@@ -42,9 +42,7 @@ TEST_CASE("embedding on a card: the row of an id outside the vocabulary is not a
     if (!has_card()) return;
     for (DType type : {DType::f32, DType::bf16})
         for (std::int64_t hidden : {3, 16}) {
-            OpCase c{.inputs = {},
-                     .trainable = {{2, hidden}},
-                     .op = [](Context& ctx, const auto&, const auto& p) {
+            OpCase c{.inputs = {}, .trainable = {{2, hidden}}, .op = [](Context& ctx, const auto&, const auto& p) {
                          return embedding(ctx, indices_of(ctx, {1, -1, 2, 0}), p[0]);
                      }};
             std::vector<double> weight(std::size_t(2 * hidden), 3.0), dy(std::size_t(4 * hidden), 1.0);

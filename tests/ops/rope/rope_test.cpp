@@ -23,10 +23,11 @@ RopeTable make_table(Context& ctx, DType x, std::int64_t positions, int head_dim
 
 OpCase rope_case(std::vector<std::int32_t> positions, int heads, int head_dim) {
     return {.inputs = {{std::int64_t(positions.size()), heads * head_dim}},
-            .op = [=](Context& ctx, const auto& x, const auto&) {
-                return rope(ctx, x[0], indices_of(ctx, positions), make_table(ctx, x[0].dtype(), 12, head_dim),
-                            head_dim);
-            },
+            .op =
+                [=](Context& ctx, const auto& x, const auto&) {
+                    return rope(ctx, x[0], indices_of(ctx, positions), make_table(ctx, x[0].dtype(), 12, head_dim),
+                                head_dim);
+                },
             .same_bits = true};
 }
 
