@@ -57,7 +57,7 @@ const std::byte* take_tile(const CudaDevice& device, const Block4Weight& w, DTyp
 void qmatmul_tile(const CudaDevice& device, const QMatmul& q) {
     const Block4Weight& w = q.weight;
     const DType dtype = q.x.dtype();
-    MatmulArgs args = matmul_args({q.y, {}}, w.in, dtype, matmul_operand(q.x), {take_tile(device, w, dtype), w.in, true});
+    MatmulArgs args = matmul_args(q.y, w.in, dtype, matmul_operand(q.x), {take_tile(device, w, dtype), w.in, true});
     args.bias = q.bias.data();
     multiply(device, args);
 }
@@ -75,7 +75,8 @@ void qmatmul_transposed(const CudaDevice& device, const QMatmulTransposed& q) {
     if (q.dy.rows() == 0) return;
     const Block4Weight& w = q.weight;
     const DType dtype = q.dy.dtype();
-    multiply(device, matmul_args(q.dx, w.out, dtype, matmul_operand(q.dy), {take_tile(device, w, dtype), w.in}));
+    multiply(device, matmul_args(q.dx.out, w.out, dtype, matmul_operand(q.dy),
+                                 {take_tile(device, w, dtype), w.in}, q.dx.addend));
 }
 
 }  // namespace tandem

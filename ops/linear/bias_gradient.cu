@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 void linear_bias_gradient(const CudaDevice& device, const Tensor& dy, const GradOut& dbias) {
-    const std::int64_t tokens = dy.rows(), columns = dy.dim(-1), tiles = (columns + threads - 1) / threads;
+    const std::int64_t tokens = dy.rows(), columns = dbias.out.elements(), tiles = (columns + threads - 1) / threads;
     if (tokens == 0) return;
     const SplitK cut = split_k(tiles, tokens, least_rows, columns);
     float* sums = reinterpret_cast<float*>(device.scratch);

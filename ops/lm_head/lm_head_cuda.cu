@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 void lm_head_logits(const CudaDevice& device, const Tensor& h, const WeightBytes& w, const Tensor& logits) {
-    multiply(device, matmul_args({logits, {}}, h.dim(-1), h.dtype(), matmul_operand(h), matmul_transposed(w.bytes)));
+    multiply(device, matmul_args(logits, h.dim(-1), h.dtype(), matmul_operand(h), matmul_transposed(w.bytes)));
 }
 
 void lm_head_loss_forward(const CudaDevice& device, const LossForward& a) {
@@ -72,7 +72,7 @@ void lm_head_loss_backward(const CudaDevice& device, const LossBackward& b) {
     softmax_gradient(device, a.logits, device_data<std::int32_t>(a.targets.targets) + a.begin,
                      device_data<double>(a.losses) + a.begin, float(a.scale), b.dlogits);
     if (b.dh) {
-        multiply(device, matmul_args({b.dhidden, {}}, b.dlogits.dim(-1), b.dlogits.dtype(), matmul_operand(b.dlogits),
+        multiply(device, matmul_args(b.dhidden, b.dlogits.dim(-1), b.dlogits.dtype(), matmul_operand(b.dlogits),
                                      matmul_operand(a.weight.bytes)));
         visit_cuda("lm_head_loss", b.dhidden.dtype(), [&]<class T>() {
             launch(add_rows_kernel<T>, {dim3(unsigned(b.dhidden.rows())), dim3(threads), 0, device.stream},
@@ -81,8 +81,8 @@ void lm_head_loss_backward(const CudaDevice& device, const LossBackward& b) {
         });
     }
     if (b.dweight)
-        multiply(device, matmul_args(b.dweight, a.hidden.rows(), a.hidden.dtype(), matmul_transposed(b.dlogits),
-                                     matmul_operand(a.hidden)));
+        multiply(device, matmul_args(b.dweight.out, a.hidden.rows(), a.hidden.dtype(), matmul_transposed(b.dlogits),
+                                     matmul_operand(a.hidden), b.dweight.addend));
 }
 
 void lm_head_loss_sum(const CudaDevice& device, const Tensor& losses, double scale, const Tensor& out) {
