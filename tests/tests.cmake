@@ -1,7 +1,8 @@
 # One test program per room, tests/main.cpp around the sources below tests/<room>: the tests are the *_test.cpp.
 # Golden data is read from TANDEM_TEST_DATA (tests/golden).
 file(GLOB rooms RELATIVE ${CMAKE_SOURCE_DIR}/tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
-if(TANDEM_SANITIZE)
+list(REMOVE_ITEM rooms cudasim)  # tests/cudasim/cudasim.cmake, in builds on the simulator
+if(TANDEM_SANITIZE OR TANDEM_CUDA STREQUAL "sim")
     list(REMOVE_ITEM rooms style)  # it runs none of tandem's code
 endif()
 list(REMOVE_ITEM rooms cudasim)  # has its own build: cudasim/cudasim.cmake

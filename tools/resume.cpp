@@ -22,6 +22,8 @@ constexpr const char* harmless[] = {"threads",
                                     "log_to",
                                     "verbose",
                                     "transport",
+                                    "weights_on",
+                                    "gpu_memory",
                                     "resume",
                                     "output_dir",
                                     "save_model",
@@ -39,6 +41,12 @@ bool grew(const std::string& option, const json& before, const json& now) {
     return value(now) >= value(before);
 }
 
+// Cards may change places; a card's kind is the manifest's business.
+bool same_kind_of_device(const json& before, const json& now) {
+    auto on_cpu = [](const json& j) { return j.at("gpus").at(0) == "cpu"; };
+    return on_cpu(before) == on_cpu(now);
+}
+
 void check_options(const TrainRun& run, const OptionSet& set, const Checkpoint& checkpoint) {
     const Manifest& m = checkpoint.manifest;
     json before = json::parse(m.options), now = json::parse(run.options_json);
@@ -46,7 +54,7 @@ void check_options(const TrainRun& run, const OptionSet& set, const Checkpoint& 
     bool other_world = m.world_size != run.world_size();
     for (const std::string& option : set.differences(m.options)) {
         bool allowed = std::find(std::begin(harmless), std::end(harmless), option) != std::end(harmless);
-        if (option == "gpus" && other_world) continue;  // named below
+        if (option == "gpus" && (other_world || same_kind_of_device(before, now))) continue;  // the former: see below
         if (!allowed && !grew(option, before, now)) differ.push_back(OptionSet::flag(option));
     }
     if (other_world) differ.push_back(fmt::format("--gpus ({} ranks then)", m.world_size));

@@ -1,5 +1,6 @@
 // The sum of a reduce-scatter on a card.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -11,9 +12,9 @@ namespace tandem {
 
 inline constexpr int most_parts = 8;
 
-// range += ((parts[0] + parts[1]) + parts[2]) + …, as dist/host adds; f32 or f64; at most most_parts parts, which the
-// stream's card can read.
-void add_ranges(CUstream_st* stream, DType dtype, std::byte* range, std::span<const std::byte* const> parts,
+// range += ((parts[0] + parts[1]) + parts[2]) + …, as dist/host adds; f32 | f64; 1 to most_parts parts, memory that the
+// stream's card can read. `parts` itself may go at once.
+void add_ranges(CUstream_st* stream, DType type, std::byte* range, std::span<const std::byte* const> parts,
                 std::int64_t elements);
 
 }  // namespace tandem

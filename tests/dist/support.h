@@ -3,13 +3,16 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <list>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <thread>
 
 #include "dist/launch.h"
 #include "dist/ranges.h"
 #include "runtime/cpu/cpu_stream.h"
+#include "runtime/cuda/pinned_slab.h"
 
 namespace tandem::test {
 
@@ -77,29 +80,49 @@ inline double at(DType t, const std::byte* data, std::int64_t i) {
     return t == DType::f64 ? reinterpret_cast<const double*>(data)[i] : double(reinterpret_cast<const float*>(data)[i]);
 }
 
-// Gradients that differ by unit and element; `share` of the whole is this rank's.
-template <class T> void add_gradient(std::span<std::byte> buffer, int unit, int step, double share) {
-    T* g = reinterpret_cast<T*>(buffer.data());
-    for (std::size_t i = 0; i < buffer.size() / sizeof(T); i++)
-        g[i] += T(share * double((unit + 3 * step + int(i)) % 17 - 8));
+// Gradients that differ by unit and element; `share` of the whole is one rank's.
+template <class T> void write_gradient(std::byte* to, std::size_t bytes, int unit, int step, double share) {
+    T* g = reinterpret_cast<T*>(to);
+    for (std::size_t i = 0; i < bytes / sizeof(T); i++) g[i] = T(share * double((unit + 3 * step + int(i)) % 17 - 8));
 }
 
-// The stream on which a program uses its weights: the rank's own, which runs everything at once, or one that lags
-// behind the thread that enqueues, as a GPU does.
+// Host memory that streams copy from and to, kept until the program's end.
+class HostBuffers {
+  public:
+    explicit HostBuffers(DeviceKind kind) : kind_(kind) {}
+    std::byte* make(std::size_t bytes) {
+        if constexpr (build::has_cuda)
+            if (kind_ == DeviceKind::cuda) return pinned_.emplace_back(std::make_unique<PinnedSlab>(bytes))->data();
+        return plain_.emplace_back(bytes).data();
+    }
+
+  private:
+    DeviceKind kind_;
+    std::list<std::vector<std::byte>> plain_;
+    std::list<std::unique_ptr<PinnedSlab>> pinned_;
+};
+
+// The stream on which a program uses its weights: the rank's own, which on the CPU runs everything at once, or one that
+// lags behind the thread that enqueues, as a GPU does. It reads and writes device memory by copies alone.
 class User {
   public:
     User(Rank& rank, bool lagging)
         : lagging_(lagging ? make_worker_stream({&rank.context().abort(), nullptr, rank.context().rank(), "compute"})
                            : nullptr),
           stream(lagging_ ? *lagging_ : rank.context().compute()),
+          buffers(rank.context().device()),
           random_(unsigned(rank.context().rank())) {}
 
-    void enqueue(const char* what, std::function<void()> work) {
-        std::chrono::microseconds lag(lagging_ ? random_() % 200 : 0);
-        stream.enqueue(what, [work = std::move(work), lag] {
-            if (lag.count()) std::this_thread::sleep_for(lag);
-            work();
-        });
+    void lag() {
+        std::chrono::microseconds time(lagging_ ? random_() % 200 : 0);
+        if (time.count()) stream.enqueue("lag", [time] { std::this_thread::sleep_for(time); });
+    }
+    // The bytes of `from`, from when the stream has come here on.
+    std::byte* read(std::span<const std::byte> from) {
+        lag();
+        std::byte* to = buffers.make(from.size());
+        stream.copy(to, from.data(), from.size());
+        return to;
     }
 
   private:
@@ -107,44 +130,48 @@ class User {
 
   public:
     Stream& stream;
+    HostBuffers buffers;
 
   private:
     std::mt19937 random_;
 };
 
-inline void use(Rank& rank, LayerStore& store, User& user, int unit, int step, bool backward, Seen& seen) {
+// What a program reads; complete when its stream is done.
+using Reads = std::vector<std::span<const std::byte>>;
+
+inline void use(Rank& rank, LayerStore& store, User& user, int unit, int step, bool backward, Reads& reads) {
     Context& ctx = rank.context();
     Lease lease = store.acquire(unit, user.stream);
-    user.enqueue("use", [&seen, frozen = lease.frozen(), trainable = lease.trainable()] {
-        for (std::span<const std::byte> s : {frozen, trainable})
-            seen.leased.insert(seen.leased.end(), s.begin(), s.end());
-    });
+    for (std::span<const std::byte> s : {lease.frozen(), lease.trainable()}) reads.push_back({user.read(s), s.size()});
     if (!backward || store.units()[std::size_t(unit)].trainable_elements == 0) return;
     GradLease gradients = store.gradients(unit, user.stream);
-    user.enqueue("gradient", [&ctx, unit, step, bytes = gradients.bytes()] {
-        double share = 1.0 / ctx.world_size();
-        if (ctx.gradient_type() == DType::f64)
-            add_gradient<double>(bytes, unit, step, share);
-        else
-            add_gradient<float>(bytes, unit, step, share);
-    });
+    const std::size_t bytes = gradients.bytes().size();
+    std::byte* values = user.buffers.make(bytes);
+    const double share = 1.0 / ctx.world_size();
+    if (ctx.gradient_type() == DType::f64) write_gradient<double>(values, bytes, unit, step, share);
+    else write_gradient<float>(values, bytes, unit, step, share);
+    user.lag();
+    user.stream.copy(gradients.bytes().data(), values, bytes);
     std::move(gradients).reduce();
 }
 
 // master -= gradient / 8, in the range's type; clears the gradient.
-template <class T> void descend(const TrainableRange& r) {
-    for (std::int64_t i = 0; i < r.elements; i++) {
-        reinterpret_cast<T*>(r.master)[i] -= reinterpret_cast<T*>(r.gradient)[i] * T(0.125);
-        reinterpret_cast<T*>(r.gradient)[i] = 0;
-    }
+template <class T> void descend(User& user, const TrainableRange& r) {
+    const std::size_t bytes = std::size_t(r.elements) * sizeof(T);
+    T* master = reinterpret_cast<T*>(user.read({r.master, bytes}));
+    const T* gradient = reinterpret_cast<const T*>(user.read({r.gradient, bytes}));
+    user.stream.enqueue("descend", [master, gradient, n = r.elements] {
+        for (std::int64_t i = 0; i < n; i++) master[i] -= gradient[i] * T(0.125);
+    });
+    user.stream.copy(r.master, reinterpret_cast<const std::byte*>(master), bytes);
+    user.stream.fill(r.gradient, 0, bytes);
 }
 
 inline void optimize(Rank& rank, LayerStore& store, User& user) {
-    Context& ctx = rank.context();
     for (int u = 0; u < int(store.units().size()); u++) {
         TrainableRange r = store.trainable(u, user.stream);
-        user.enqueue("optimizer",
-                     [&ctx, r] { ctx.gradient_type() == DType::f64 ? descend<double>(r) : descend<float>(r); });
+        if (rank.context().gradient_type() == DType::f64) descend<double>(user, r);
+        else descend<float>(user, r);
     }
     store.updated(user.stream);
 }
@@ -152,8 +179,8 @@ inline void optimize(Rank& rank, LayerStore& store, User& user) {
 // Two steps over all schedules; the next schedule is announced before the optimizer runs, so that prefetching crosses
 // it.
 inline Seen run_program(Rank& rank, LayerStore& store, const Model& m, bool lagging = false) {
-    Seen seen;
     User user(rank, lagging);
+    Reads reads;
     for (int step = 0; step < 2; step++) {
         store.schedule(m.schedules[0]);
         if (step > 0) optimize(rank, store, user);
@@ -161,11 +188,13 @@ inline Seen run_program(Rank& rank, LayerStore& store, const Model& m, bool lagg
             if (s > 0) store.schedule(m.schedules[s]);
             const std::vector<int>& order = m.schedules[s];
             for (std::size_t i = 0; i < order.size(); i++)
-                use(rank, store, user, order[i], step, i >= order.size() / 2, seen);
+                use(rank, store, user, order[i], step, i >= order.size() / 2, reads);
         }
     }
     optimize(rank, store, user);
     user.stream.synchronize();
+    Seen seen;
+    for (std::span<const std::byte> s : reads) seen.leased.insert(seen.leased.end(), s.begin(), s.end());
     return seen;
 }
 
@@ -174,6 +203,9 @@ struct Run {
     StoreOptions store = {};
     DType compute = DType::f32;
     bool lagging = false;
+    std::vector<int> cards = {};
+    TransportKind transport = TransportKind::automatic;
+    bool mirrored = false;
 };
 
 // Rank 0's view, the masters gathered from all ranks.
@@ -185,8 +217,14 @@ inline Seen run_model(const Model& m, const Run& run) {
     LaunchOptions options;
     options.world_size = run.world_size;
     options.compute = run.compute;
+    options.cards = run.cards;
+    options.transport = run.transport;
+    std::optional<Mirror> mirror;
+    if (run.mirrored)
+        mirror.emplace(m.units, run.world_size, run.cards.empty() ? Mirror::For::cpu_ranks : Mirror::For::cards);
     launch(options, [&](Rank& rank) {
         StoreOptions o = run.store;
+        o.mirror = mirror ? &*mirror : nullptr;
         o.schedules = m.schedules;
         LayerStore& store = rank.make_store(m.units, o);
         load(store, m, run.compute);
@@ -194,8 +232,11 @@ inline Seen run_model(const Model& m, const Run& run) {
         std::lock_guard lock(mutex);
         for (int u = 0; u < int(m.units.size()); u++) {
             TrainableRange r = store.trainable(u, rank.context().compute());
+            const DType type = rank.context().gradient_type();
+            std::vector<std::byte> host(std::size_t(r.elements) * size_of(type));
+            rank.context().download(host, Tensor(r.master, Shape{r.elements}, type));
             for (std::int64_t i = 0; i < r.elements; i++)
-                masters[std::size_t(u)][std::size_t(r.begin + i)] = at(rank.context().gradient_type(), r.master, i);
+                masters[std::size_t(u)][std::size_t(r.begin + i)] = at(type, host.data(), i);
         }
     });
     for (const Seen& s : seen) CHECK(s.leased == seen[0].leased);

@@ -1,0 +1,96 @@
+// Ranks on cards move the same bytes, and add in the same order, as CPU ranks. In builds with CUDA only.
+#include "runtime/cuda/cards.h"
+#include "tests/dist/support.h"
+
+using namespace tandem;
+using namespace tandem::test;
+
+namespace {
+
+int card_count() {
+    if constexpr (build::has_cuda) return int(cards().size());
+    return 0;
+}
+
+struct Place {
+    std::vector<int> cards;
+    TransportKind transport;
+};
+
+// Ranks of one card share it: only peer can.
+std::vector<Place> places() {
+    std::vector<Place> all{{{0}, TransportKind::peer}, {{0, 0}, TransportKind::peer}};
+    if (card_count() > 1) {
+        all.push_back({{0, 1}, TransportKind::peer});
+        all.push_back({{0, 1}, TransportKind::nccl});
+        all.push_back({{1, 0, 1}, TransportKind::peer});
+    }
+    return all;
+}
+
+bool skipped() {
+    if (card_count() > 0) return false;
+    if (build::has_cuda) MESSAGE("SKIPPED: no card here");
+    return true;
+}
+
+}  // namespace
+
+TEST_CASE("cards: every transport and place of weights gives the CPU ranks' bits") {
+    if (skipped()) return;
+    for (unsigned seed : {1u, 2u, 3u}) {
+        Model m = random_model(seed);
+        for (const Place& place : places())
+            for (Strategy strategy : {Strategy::ddp, Strategy::shard_grad_op, Strategy::full_shard})
+                for (bool mirrored : {false, true}) {
+                    const int world = int(place.cards.size());
+                    if (mirrored && (strategy == Strategy::ddp || world == 1)) continue;
+                    CAPTURE(seed);
+                    CAPTURE(world);
+                    CAPTURE(int(place.transport));
+                    CAPTURE(int(strategy));
+                    Run run{.world_size = world, .store = {.strategy = strategy, .prefetch = int(seed) - 1}};
+                    Seen expected = run_model(m, run);
+                    run.cards = place.cards;
+                    run.transport = place.transport;
+                    run.mirrored = mirrored;
+                    Seen got = run_model(m, run);
+                    CHECK((got.leased == expected.leased));
+                    CHECK((got.masters == expected.masters));
+                }
+    }
+}
+
+TEST_CASE("cards: a mirror gives CPU ranks the bits that peers give") {
+    Model m = random_model(5);
+    Run run{.world_size = 3};
+    Seen expected = run_model(m, run);
+    run.mirrored = true;
+    Seen got = run_model(m, run);
+    CHECK((got.leased == expected.leased));
+    CHECK((got.masters == expected.masters));
+}
+
+TEST_CASE("cards: a rank that fails ends all, whatever its peers wait for") {
+    if (skipped()) return;
+    for (const Place& place : places()) {
+        if (place.cards.size() < 2) continue;
+        CAPTURE(int(place.transport));
+        LaunchOptions options;
+        options.world_size = int(place.cards.size());
+        options.cards = place.cards;
+        options.transport = place.transport;
+        Model m = random_model(7);
+        CHECK_THROWS_WITH_AS(launch(options,
+                                    [&](Rank& rank) {
+                                        StoreOptions o;
+                                        o.schedules = m.schedules;
+                                        LayerStore& store = rank.make_store(m.units, o);
+                                        load(store, m, DType::f32);
+                                        store.schedule(m.schedules[0]);
+                                        if (rank.context().rank() == 1) throw Error("lost power");
+                                        run_program(rank, store, m);
+                                    }),
+                             "rank 1: lost power", Error);
+    }
+}
