@@ -1,8 +1,8 @@
+#include "ops/cuda/gradient.cuh"
 #include "ops/gemm/multiply_cuda.h"
 #include "ops/lm_head/lm_head_kernels.h"
 #include "ops/lm_head/softmax_cuda.h"
-#include "runtime/cuda/launch.cuh"
-#include "runtime/cuda/types.cuh"
+#include "runtime/cuda/vector.cuh"
 #include "runtime/cuda/warp.cuh"
 
 namespace tandem {
@@ -32,14 +32,19 @@ void gather_rows(const CudaDevice& device, const Tensor& from, const std::int32_
 }
 
 // to[rows[i]] += from[i]. The rows differ, so that no two blocks write the same one.
-template <class T>
+template <class T, int width>
 __global__ void __launch_bounds__(threads)
     add_rows_kernel(const T* __restrict__ from, const std::int32_t* __restrict__ rows, T* __restrict__ to,
-                    std::int64_t tokens, std::int64_t width) {
+                    std::int64_t tokens, std::int64_t columns) {
     const std::int64_t row = rows[blockIdx.x];
     if (row < 0 || row >= tokens) return;
-    for (std::int64_t i = threadIdx.x; i < width; i += threads)
-        to[row * width + i] = from_float<T>(to_float(to[row * width + i]) + to_float(from[blockIdx.x * width + i]));
+    for (std::int64_t i = std::int64_t(threadIdx.x) * width; i < columns; i += threads * width) {
+        const Vector<T, width> v = load<width>(from + blockIdx.x * columns + i);
+        Vector<float, width> value;
+#pragma unroll
+        for (int e = 0; e < width; e++) value[e] = to_float(v[e]);
+        store_gradient<T>(to + row * columns, to + row * columns, i, value);
+    }
 }
 
 __global__ void __launch_bounds__(threads)
@@ -75,9 +80,13 @@ void lm_head_loss_backward(const CudaDevice& device, const LossBackward& b) {
         multiply(device, matmul_args(b.dhidden, b.dlogits.dim(-1), b.dlogits.dtype(), matmul_operand(b.dlogits),
                                      matmul_operand(a.weight.bytes)));
         visit_cuda("lm_head_loss", b.dhidden.dtype(), [&]<class T>() {
-            launch(add_rows_kernel<T>, {dim3(unsigned(b.dhidden.rows())), dim3(threads), 0, device.stream},
-                   device_data<T>(b.dhidden), device_data<std::int32_t>(a.targets.rows) + a.begin,
-                   device_data<T>(b.dh.out), b.dh.out.rows(), b.dhidden.dim(-1));
+            const T* from = device_data<T>(b.dhidden);
+            T* to = device_data<T>(b.dh.out);
+            const std::int64_t columns = b.dhidden.dim(-1);
+            visit_width<T>(columns, {from, to}, [&]<int width>() {
+                launch(add_rows_kernel<T, width>, {dim3(unsigned(b.dhidden.rows())), dim3(threads), 0, device.stream},
+                       from, device_data<std::int32_t>(a.targets.rows) + a.begin, to, b.dh.out.rows(), columns);
+            });
         });
     }
     if (b.dweight)
