@@ -6,7 +6,8 @@
 
 namespace tandem {
 
-// cuBLASLt where pointers and strides are multiples of 16 bytes, else plain_matmul. Nothing to sum (k = 0) is a sum of 0.
+// cuBLASLt where pointers and strides are multiples of 16 bytes, else plain_matmul. Nothing to sum (k = 0) is a sum of
+// 0.
 void multiply(const CudaDevice& device, const MatmulArgs& args);
 
 // Any sizes and strides, sums in f32 in the order of k. Of no speed in particular.

@@ -1,5 +1,5 @@
-#include "ops/linear/linear_kernels.h"
 #include "ops/gemm/split_k.h"
+#include "ops/linear/linear_kernels.h"
 #include "runtime/cuda/launch.cuh"
 #include "runtime/cuda/types.cuh"
 
@@ -11,8 +11,7 @@ constexpr int threads = 128;
 constexpr std::int64_t least_rows = 64;  // of a part
 
 // sums[part, column], rows in order.
-template <class T>
-__global__ void __launch_bounds__(threads)
+template <class T> __global__ void __launch_bounds__(threads)
     bias_gradient_kernel(const T* __restrict__ dy, float* __restrict__ sums, std::int64_t tokens, std::int64_t columns,
                          std::int64_t rows_of_part) {
     const std::int64_t column = std::int64_t(blockIdx.x) * threads + threadIdx.x;

@@ -20,8 +20,8 @@ void add_outer(const CudaDevice& device, const Tensor& a, const Tensor& b, doubl
 
 void linear_forward(const CudaDevice& device, const LinearForward& a) {
     if (a.weight.quant) return qmatmul(device, {a.x, block4(a.weight), a.bias, a.y});
-    MatmulArgs args = matmul_args(a.y, a.x.dim(-1), a.x.dtype(), matmul_operand(a.x),
-                                  matmul_transposed(a.weight.bytes));
+    MatmulArgs args =
+        matmul_args(a.y, a.x.dim(-1), a.x.dtype(), matmul_operand(a.x), matmul_transposed(a.weight.bytes));
     args.bias = a.bias.data();
     multiply(device, args);
 }

@@ -12,8 +12,7 @@ namespace {
 constexpr int threads = 256;
 
 // to[i] = from[rows[i]], by pieces of type T; a row that is not there becomes bytes of 0xff, which is NaN.
-template <class T>
-__global__ void __launch_bounds__(threads)
+template <class T> __global__ void __launch_bounds__(threads)
     gather_rows_kernel(const T* __restrict__ from, const std::int32_t* __restrict__ rows, T* __restrict__ to,
                        std::int64_t tokens, std::int64_t pieces) {
     const std::int64_t row = rows[blockIdx.x];
@@ -32,8 +31,7 @@ void gather_rows(const CudaDevice& device, const Tensor& from, const std::int32_
 }
 
 // to[rows[i]] += from[i]. The rows differ, so that no two blocks write the same one.
-template <class T, int width>
-__global__ void __launch_bounds__(threads)
+template <class T, int width> __global__ void __launch_bounds__(threads)
     add_rows_kernel(const T* __restrict__ from, const std::int32_t* __restrict__ rows, T* __restrict__ to,
                     std::int64_t tokens, std::int64_t columns) {
     const std::int64_t row = rows[blockIdx.x];
@@ -65,8 +63,10 @@ void lm_head_logits(const CudaDevice& device, const Tensor& h, const WeightBytes
 void lm_head_loss_forward(const CudaDevice& device, const LossForward& a) {
     const std::int32_t* rows = device_data<std::int32_t>(a.targets.rows) + a.begin;
     const bool by_16_bytes = a.hidden.dim(-1) * std::int64_t(size_of(a.hidden.dtype())) % 16 == 0;
-    if (by_16_bytes) gather_rows<uint4>(device, a.h, rows, a.hidden);
-    else gather_rows<std::uint16_t>(device, a.h, rows, a.hidden);
+    if (by_16_bytes)
+        gather_rows<uint4>(device, a.h, rows, a.hidden);
+    else
+        gather_rows<std::uint16_t>(device, a.h, rows, a.hidden);
     lm_head_logits(device, a.hidden, a.weight, a.logits);
     softmax_losses(device, a.logits, device_data<std::int32_t>(a.targets.targets) + a.begin,
                    device_data<double>(a.losses) + a.begin);
@@ -103,9 +103,9 @@ void lm_head_gradient_start(const CudaDevice& device, const GradOut& dh) {
     if (!dh.addend)
         cuda::check(cudaMemsetAsync(dh.out.data(), 0, dh.out.bytes(), device.stream), "cudaMemsetAsync(dh)");
     else if (dh.addend.data() != dh.out.data())
-        cuda::check(cudaMemcpyAsync(dh.out.data(), dh.addend.data(), dh.out.bytes(), cudaMemcpyDeviceToDevice,
-                                    device.stream),
-                    "cudaMemcpyAsync(dh)");
+        cuda::check(
+            cudaMemcpyAsync(dh.out.data(), dh.addend.data(), dh.out.bytes(), cudaMemcpyDeviceToDevice, device.stream),
+            "cudaMemcpyAsync(dh)");
 }
 
 }  // namespace tandem

@@ -24,8 +24,7 @@ struct RunningSum {
 };
 
 // A block makes a row, a thread `width` columns of every width * threads.
-template <int width>
-__global__ void __launch_bounds__(threads)
+template <int width> __global__ void __launch_bounds__(threads)
     softmax_losses_kernel(const float* __restrict__ logits, const std::int32_t* __restrict__ targets,
                           double* __restrict__ losses, std::int64_t vocab) {
     __shared__ float highest[threads / 32];
@@ -43,8 +42,7 @@ __global__ void __launch_bounds__(threads)
     losses[blockIdx.x] = known ? log(sum) - (double(row[target]) - double(top)) : double(NAN);
 }
 
-template <class T, int width>
-__global__ void __launch_bounds__(threads)
+template <class T, int width> __global__ void __launch_bounds__(threads)
     softmax_gradient_kernel(const float* logits, const std::int32_t* __restrict__ targets,
                             const double* __restrict__ losses, float scale, T* dlogits, std::int64_t vocab) {
     const float* row = logits + blockIdx.x * vocab;
@@ -74,8 +72,8 @@ void softmax_losses(const CudaDevice& device, const Tensor& logits, const std::i
            targets, losses, vocab);
 }
 
-void softmax_gradient(const CudaDevice& device, const Tensor& logits, const std::int32_t* targets,
-                      const double* losses, float scale, const Tensor& dlogits) {
+void softmax_gradient(const CudaDevice& device, const Tensor& logits, const std::int32_t* targets, const double* losses,
+                      float scale, const Tensor& dlogits) {
     const LaunchConfig config{dim3(unsigned(logits.rows())), dim3(threads), 0, device.stream};
     const std::int64_t vocab = logits.dim(-1);
     visit_cuda("lm_head_loss", dlogits.dtype(), [&]<class T>() {

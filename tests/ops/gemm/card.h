@@ -46,7 +46,8 @@ inline void check_product(DType type, std::int64_t m, std::int64_t n, std::int64
                 size += std::abs(a.at(i, p) * b.at(p, j));
             }
             const double before = base.empty() ? 0 : base[std::size_t(i * n + j)], exact = before + alpha * sum;
-            const double bound = unit * std::abs(exact) + double(k + 2) * 0x1p-24 * (std::abs(alpha) * size + std::abs(before));
+            const double bound =
+                unit * std::abs(exact) + double(k + 2) * 0x1p-24 * (std::abs(alpha) * size + std::abs(before));
             wrong += !(std::abs(got[std::size_t(i * n + j)] - exact) <= bound);
         }
     CHECK(wrong == 0);

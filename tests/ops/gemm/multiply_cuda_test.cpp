@@ -29,9 +29,9 @@ void check_multiply(const Case& s, DType type, DType c_type) {
     const Tensor bias_there = tensor_of(ctx, {s.n}, c_type, bias);
     const Tensor addend = s.addend == Addend::none ? Tensor() : s.addend == Addend::c ? c : other;
     on_card(ctx, [&](const CudaDevice& device) {
-        MatmulArgs args = matmul_args(c, s.k, type,
-                                      s.a_transposed ? matmul_transposed(a_there) : matmul_operand(a_there),
-                                      s.b_transposed ? matmul_transposed(b_there) : matmul_operand(b_there), addend);
+        MatmulArgs args =
+            matmul_args(c, s.k, type, s.a_transposed ? matmul_transposed(a_there) : matmul_operand(a_there),
+                        s.b_transposed ? matmul_transposed(b_there) : matmul_operand(b_there), addend);
         args.alpha = float(s.alpha);
         args.bias = s.bias ? bias_there.data() : nullptr;
         multiply(device, args);
@@ -41,8 +41,8 @@ void check_multiply(const Case& s, DType type, DType c_type) {
         base[i] = (s.addend == Addend::none ? 0 : before[i]) + (s.bias ? bias[i % std::size_t(s.n)] : 0);
     INFO(s.m, " x ", s.n, " x ", s.k, s.a_transposed ? " a^T" : "", s.b_transposed ? " b^T" : "", " addend ",
          int(s.addend), s.bias ? " bias" : "", " ", std::string(name_of(type)), " to ", std::string(name_of(c_type)));
-    check_product(c_type, s.m, s.n, s.k, {a, a_shape[1], s.a_transposed}, {b, b_shape[1], s.b_transposed}, s.alpha, base,
-                  values_of(ctx, c));
+    check_product(c_type, s.m, s.n, s.k, {a, a_shape[1], s.a_transposed}, {b, b_shape[1], s.b_transposed}, s.alpha,
+                  base, values_of(ctx, c));
 }
 
 }  // namespace
@@ -50,7 +50,8 @@ void check_multiply(const Case& s, DType type, DType c_type) {
 // 72, 80 and 88 are for cuBLASLt; 7, 65, 67 and 69 have strides that it would refuse.
 TEST_CASE("products on a card: any alignment, transposed or not, onto an addend, with a bias") {
     if (!has_card()) return;
-    for (auto [type, c_type] : {std::pair{DType::f32, DType::f32}, {DType::bf16, DType::f32}, {DType::bf16, DType::bf16}})
+    for (auto [type, c_type] :
+         {std::pair{DType::f32, DType::f32}, {DType::bf16, DType::f32}, {DType::bf16, DType::bf16}})
         for (bool a_transposed : {false, true})
             for (bool b_transposed : {false, true}) {
                 check_multiply({72, 80, 88, a_transposed, b_transposed}, type, c_type);

@@ -1,5 +1,4 @@
 #include "ops/gemm/qmatmul.h"
-
 #include "tests/ops/gemm/card.h"
 
 using namespace tandem;
@@ -24,8 +23,10 @@ void check_forward(const Case& s, Way way) {
     const std::vector<double> w = q.values(s.spec, s.out * s.in, s.type), x = bf16_numbers(s.tokens * s.in, 1);
     const std::vector<double> bias = bf16_numbers(s.out, 2);
     const Tensor y = tensor_of(ctx, {s.tokens, s.out}, s.type, std::vector<double>(std::size_t(s.tokens * s.out), 99));
-    const QMatmul args{tensor_of(ctx, {s.tokens, s.in}, s.type, x), {s.spec, s.out, s.in, weight.data()},
-                       s.bias ? tensor_of(ctx, {s.out}, s.type, bias) : Tensor(), y};
+    const QMatmul args{tensor_of(ctx, {s.tokens, s.in}, s.type, x),
+                       {s.spec, s.out, s.in, weight.data()},
+                       s.bias ? tensor_of(ctx, {s.out}, s.type, bias) : Tensor(),
+                       y};
     on_card(ctx, [&](const CudaDevice& device) { way(device, args); });
     std::vector<double> base(std::size_t(s.tokens * s.out));
     for (std::size_t i = 0; i < base.size() && s.bias; i++) base[i] = bias[i % std::size_t(s.out)];
@@ -58,9 +59,10 @@ void check_backward(const Case& s, bool adds, bool in_place) {
 // 150 rows and 288 columns end within every tile; 1120 columns are cut in two parts where the codes are read.
 TEST_CASE("qmatmul on a card, by every way, for any number of tokens") {
     if (!has_card()) return;
-    for (std::int64_t tokens : {1, 2, 3, 8, 9, 16, 33, 64, 65, 128})
+    for (std::int64_t tokens : {1, 2, 3, 8, 9, 16, 20, 33, 64, 65, 128})
         for (bool bias : {false, true}) {
-            const Case wide{tokens, 150, 288, DType::bf16, bias}, deep{tokens, 40, 1120, DType::bf16, bias, {.nested = false}};
+            const Case wide{tokens, 150, 288, DType::bf16, bias},
+                deep{tokens, 40, 1120, DType::bf16, bias, {.nested = false}};
             for (const Case& s : {wide, deep}) {
                 check_forward(s, qmatmul);
                 check_forward(s, qmatmul_some);
@@ -81,8 +83,9 @@ TEST_CASE("qmatmul on a card: every block, codes of both formats") {
     for (int block : {32, 128, 4096})
         for (WeightFormat format : {WeightFormat::nf4, WeightFormat::fp4})
             for (std::int64_t tokens : {5, 40}) {
-                check_forward({tokens, 33, 160, DType::bf16, false, {.format = format, .block = block, .nested_block = 7}},
-                              qmatmul);
+                check_forward(
+                    {tokens, 33, 160, DType::bf16, false, {.format = format, .block = block, .nested_block = 7}},
+                    qmatmul);
             }
 }
 

@@ -125,7 +125,8 @@ TEST_CASE("a quantized weight gives the bits of the dense weight that it stands 
                     Param dense = rank.store.add(false, shape, q.values);
                     Param packed{0, false, rank.store.add_bytes(q.bytes), shape, type};
                     LeaseScope lease(rank.ctx, rank.store, 0);
-                    const Pass d = pass_of(rank, type, {dense, {}}, shape), p = pass_of(rank, type, {packed, spec}, shape);
+                    const Pass d = pass_of(rank, type, {dense, {}}, shape),
+                               p = pass_of(rank, type, {packed, spec}, shape);
                     INFO(std::string(name_of(type)), nested ? " nested" : "");
                     const double unit = type == DType::bf16 ? 0x1p-9 : 32 * 0x1p-24;
                     CHECK(distance(d.y, p.y) <= (kind == DeviceKind::cuda ? 2 * unit * norm(d.y) : 0));

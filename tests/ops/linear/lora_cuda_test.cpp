@@ -24,8 +24,8 @@ std::vector<double> dropped_ones(std::int64_t tokens, std::int64_t columns, Rand
     std::vector<double> v;
     for (std::int64_t t = 0; t < tokens; t++)
         for (std::int64_t c = 0; c < columns; c++) {
-            const PhiloxBits bits = random_bits(philox_key(7, site), {3, std::uint32_t(t * 5 + 1),
-                                                                      std::uint32_t(t * 2 + 1), std::uint32_t(c)});
+            const PhiloxBits bits = random_bits(
+                philox_key(7, site), {3, std::uint32_t(t * 5 + 1), std::uint32_t(t * 2 + 1), std::uint32_t(c)});
             const bool kept = dropout_keeps(bits[int(c % 4)], dropout_threshold(p));
             v.push_back(kept ? round_to(DType::bf16, double(float(1 / (1 - p)))) : 0);
         }

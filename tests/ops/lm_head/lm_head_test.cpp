@@ -58,7 +58,8 @@ Result run(const Setup& s, const Arrays& arrays) {
 }  // namespace
 
 TEST_CASE("lm_head_loss is the cross-entropy of the supervised rows") {
-    for (auto [hidden, vocab] : {std::pair<std::int64_t, std::int64_t>{6, 37}, {16, 40}}) {  // 40: by 16 bytes on a card
+    for (auto [hidden, vocab] :
+         {std::pair<std::int64_t, std::int64_t>{6, 37}, {16, 40}}) {  // 40: by 16 bytes on a card
         Arrays a = random_arrays(hidden, vocab);
         double expected = 0;
         for (std::size_t i = 0; i < all_rows.size(); i++) {
