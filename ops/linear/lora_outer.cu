@@ -139,7 +139,7 @@ template <int m_tiles> __global__ void __launch_bounds__(threads, resident_block
 
 template <int m_tiles> void run(const CudaDevice& device, const Tensor& up, const Dropped& dropped, const GradOut& da) {
     const DropoutMask& mask = *dropped.mask;
-    const std::int64_t tokens = up.rows(), in = dropped.x.dim(-1), rank = up.dim(-1);
+    const std::int64_t tokens = up.rows(), in = dropped.x.dim(-1), rank = da.out.dim(0);
     const std::int64_t column_tiles = (in + columns - 1) / columns;
     const SplitK cut = split_k(column_tiles, (tokens + tokens_of_chunk - 1) / tokens_of_chunk, least_chunks, rank * in);
     float* sums = cut.parts > 1 ? reinterpret_cast<float*>(device.scratch) : nullptr;
@@ -165,7 +165,7 @@ template <int m_tiles> void run(const CudaDevice& device, const Tensor& up, cons
 
 void lora_masked_outer(const CudaDevice& device, const Tensor& up, const Dropped& dropped, const GradOut& da) {
     if (up.rows() == 0) return;
-    const std::int64_t rank = up.dim(-1);
+    const std::int64_t rank = da.out.dim(0);
     if (rank <= 16)
         run<1>(device, up, dropped, da);
     else if (rank <= 32)
