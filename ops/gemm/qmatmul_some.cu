@@ -10,7 +10,7 @@ namespace tandem {
 namespace {
 
 // On a multiprocessor, as registers allow.
-constexpr int resident_blocks(int n_tiles) { return n_tiles == 2 ? 4 : n_tiles == 4 ? 3 : 2; }
+constexpr int resident_blocks(int n_tiles) { return n_tiles == 8 ? 2 : 3; }
 
 constexpr int warps = 4, m_tiles = 2, rows = warps * m_tiles * 16, threads = warps * 32;
 constexpr std::int64_t least_chunks = 4;  // of a part of k
