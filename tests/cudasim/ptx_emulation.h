@@ -5,6 +5,7 @@
 //   D 16x8 : d0,d1 (g, 2t..2t+1)  d2,d3 (g+8, 2t..2t+1)
 #pragma once
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -112,5 +113,10 @@ inline void cp_async16(void* shared, const void* global, int source_bytes = 16, 
 }
 inline void cp_async_commit() { cp_async_commit_group(); }
 template <int n> void cp_async_wait() { cp_async_wait_groups(n); }
+
+inline float exp2_approximate(float x) {
+    const float y = std::exp2(x);
+    return y < 0x1p-126f ? 0 : y;
+}
 
 }  // namespace cudasim::ptx

@@ -15,6 +15,21 @@ inline OpCase attention_case(const std::vector<std::int32_t>& begins, const Atte
             }};
 }
 
+// Where, and in which type: the cards have no f64.
+struct Variant {
+    DeviceKind kind;
+    DType dtype;
+};
+inline std::vector<Variant> variants() {
+    std::vector<Variant> all{{DeviceKind::cpu, DType::f64}};
+    for (DeviceKind kind : device_kinds())
+        for (DType t : {DType::f32, DType::bf16}) all.push_back({kind, t});
+    return all;
+}
+inline std::string name_of(const Variant& v) {
+    return fmt::format("{} on {}", name_of(v.dtype), v.kind == DeviceKind::cpu ? "the CPU" : "a card");
+}
+
 // Numbers of about normal distribution, exact in bf16.
 inline std::vector<double> random_values(std::size_t count, unsigned seed) {
     std::mt19937 random(seed);

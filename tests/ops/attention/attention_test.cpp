@@ -48,6 +48,9 @@ TEST_CASE("attention equals the plain formula, within twice its error in each ty
                           {{0, 63, 300}, {6, 1, 33}},
                           {{0, 65}, {9, 3, 64}},
                           {{0, 1, 2, 67}, {2, 2, 128}},
+                          {{0, 129}, {8, 2, 128}},
+                          {{0, 63, 127, 128}, {2, 1, 80}},
+                          {{0, 33, 97}, {2, 1, 192}},
                           {{0, 129}, {9, 1, 256}}}) {
         INFO("head_dim ", c.shape.head_dim, " tokens ", c.begins.back());
         OpCase op = attention_case(c.begins, c.shape);
@@ -57,12 +60,14 @@ TEST_CASE("attention equals the plain formula, within twice its error in each ty
         Arrays f64 = all_of(run_op(op, DType::f64, x, dy));
         for (std::size_t i = 0; i < 4; i++) CHECK(distance(f64[i], exact[i]) <= 1e-13 * norm(exact[i]));
         auto judge = [&](DType t, const Arrays& plain) {
-            OpResult one = run_op(op, t, x, dy), three = run_op(op, t, x, dy, 3);
-            CHECK(all_of(one) == all_of(three));
-            for (std::size_t i = 0; i < 4; i++) {
-                INFO("dtype ", std::string(name_of(t)), " of y, dq, dk, dv number ", i);
-                CHECK(distance(all_of(one)[i], exact[i]) <=
-                      2 * distance(plain[i], exact[i]) + 0x1p-23 * norm(exact[i]));
+            for (DeviceKind kind : device_kinds()) {
+                OpResult one = run_op(op, t, x, dy, 1, kind), again = run_op(op, t, x, dy, 3, kind);
+                CHECK(all_of(one) == all_of(again));
+                for (std::size_t i = 0; i < 4; i++) {
+                    INFO(name_of(Variant{kind, t}), " of y, dq, dk, dv number ", i);
+                    CHECK(distance(all_of(one)[i], exact[i]) <=
+                          2 * distance(plain[i], exact[i]) + 0x1p-23 * norm(exact[i]));
+                }
             }
         };
         judge(DType::f32, all_of(reference<float>(c.begins, c.shape, x, dy)));
@@ -76,8 +81,9 @@ TEST_CASE("attention: packed documents are each alone, bit for bit") {
     OpCase packed = attention_case(begins, s);
     Arrays x = random_inputs(packed);
     Numbers dy = random_values(x[0].size(), 9);
-    for (DType t : {DType::f64, DType::f32, DType::bf16}) {
-        Arrays together = all_of(run_op(packed, t, x, dy));
+    for (const Variant& variant : variants()) {
+        INFO(name_of(variant));
+        Arrays together = all_of(run_op(packed, variant.dtype, x, dy, 1, variant.kind));
         for (std::size_t d = 0; d + 1 < begins.size(); d++) {
             if (begins[d] == begins[d + 1]) continue;
             Arrays own;
@@ -85,7 +91,8 @@ TEST_CASE("attention: packed documents are each alone, bit for bit") {
                 own.push_back(
                     rows_of(x[std::size_t(i)], (i ? s.kv_heads : s.heads) * s.head_dim, begins[d], begins[d + 1]));
             Numbers own_dy = rows_of(dy, s.heads * s.head_dim, begins[d], begins[d + 1]);
-            Arrays alone = all_of(run_op(attention_case({0, begins[d + 1] - begins[d]}, s), t, own, own_dy));
+            OpCase one = attention_case({0, begins[d + 1] - begins[d]}, s);
+            Arrays alone = all_of(run_op(one, variant.dtype, own, own_dy, 1, variant.kind));
             for (std::size_t i = 0; i < 4; i++) {
                 const int columns = (i < 2 ? s.heads : s.kv_heads) * s.head_dim;
                 CHECK(alone[i] == rows_of(together[i], columns, begins[d], begins[d + 1]));
@@ -99,13 +106,14 @@ TEST_CASE("attention: a document changes nothing outside itself, a token nothing
     OpCase c = attention_case({0, 66, 140}, s);
     Arrays x = random_inputs(c);
     Numbers dy = random_values(x[0].size(), 9);
-    for (DType t : {DType::f32, DType::bf16}) {
-        Arrays before = all_of(run_op(c, t, x, dy)), changed = x;
+    for (const Variant& variant : variants()) {
+        INFO(name_of(variant));
+        Arrays before = all_of(run_op(c, variant.dtype, x, dy, 1, variant.kind)), changed = x;
         for (std::size_t i = 0; i < 3; i++) {
             const std::int64_t columns = i ? 16 : 32;
             for (std::int64_t e = 100 * columns; e < 101 * columns; e++) changed[i][std::size_t(e)] = 1e30;
         }
-        Arrays after = all_of(run_op(c, t, changed, dy));
+        Arrays after = all_of(run_op(c, variant.dtype, changed, dy, 1, variant.kind));
         for (std::size_t i = 0; i < 4; i++)
             CHECK(rows_of(before[i], i < 2 ? 32 : 16, 0, 66) == rows_of(after[i], i < 2 ? 32 : 16, 0, 66));
         CHECK(rows_of(before[0], 32, 66, 100) == rows_of(after[0], 32, 66, 100));
@@ -125,40 +133,51 @@ TEST_CASE("attention: grouped queries are repeated keys and values") {
         for (std::int64_t e = 0; e < tokens * 120; e++)
             wide[i][std::size_t(e)] = x[i][std::size_t(e / 120 * 40 + column_of(e % 120))];
     Numbers dy = random_values(x[0].size(), 9);
-    OpResult a = run_op(c, DType::f32, x, dy), b = run_op(r, DType::f32, wide, dy);
-    CHECK(a.y == b.y);
-    CHECK(a.dx[0] == b.dx[0]);
-    for (std::size_t i : {1, 2}) {
-        Numbers sum(x[i].size());
-        for (std::int64_t e = 0; e < tokens * 120; e++)
-            sum[std::size_t(e / 120 * 40 + column_of(e % 120))] += b.dx[i][std::size_t(e)];
-        CHECK(distance(a.dx[i], sum) <= 8 * 0x1p-24 * norm(sum));
+    for (DeviceKind kind : device_kinds()) {
+        OpResult a = run_op(c, DType::f32, x, dy, 1, kind), b = run_op(r, DType::f32, wide, dy, 1, kind);
+        CHECK(a.y == b.y);
+        CHECK(a.dx[0] == b.dx[0]);
+        for (std::size_t i : {1, 2}) {
+            Numbers sum(x[i].size());
+            for (std::int64_t e = 0; e < tokens * 120; e++)
+                sum[std::size_t(e / 120 * 40 + column_of(e % 120))] += b.dx[i][std::size_t(e)];
+            CHECK(distance(a.dx[i], sum) <= 8 * 0x1p-24 * norm(sum));
+        }
     }
 }
 
+// Of the card's pairs of kernels, 16 goes through one for dk and dv, 136 through one for each.
 TEST_CASE("attention adds to gradients that are there, and skips those that nobody wants") {
-    const AttentionShape s{2, 1, 16};
-    OpCase c = attention_case({0, 70}, s);
-    Arrays x = random_inputs(c);
-    Numbers dy = random_values(x[0].size(), 9);
-    OpResult alone = run_op(c, DType::f64, x, dy);
-    for (std::size_t only = 0; only < 3; only++) {
-        OpCase added = c;
-        added.op = [&](Context& ctx, const auto& v, const auto&) {
-            std::vector<Value> frozen;
-            for (const Value& one : v) frozen.emplace_back(one.tensor());
-            frozen[only] = v[only];
-            Value y = attention(ctx, frozen[0], frozen[1], frozen[2], indices_of(ctx, {0, 70}), s);
-            v[only].slot()->gradient = tensor_of(ctx, v[only].shape(), v[only].dtype(), Numbers(x[only].size(), 100));
-            return y;
-        };
-        OpResult got = run_op(added, DType::f64, x, dy);
-        Numbers expected = alone.dx[only];
-        for (double& e : expected) e += 100;
-        CHECK(got.dx[only] == expected);
-        CHECK(got.dx[(only + 1) % 3].empty());
-        CHECK(got.dx[(only + 2) % 3].empty());
-    }
+    auto check = [](const Variant& variant, const AttentionShape& s) {
+        INFO(name_of(variant), " head_dim ", s.head_dim);
+        OpCase c = attention_case({0, 70}, s);
+        Arrays x = random_inputs(c);
+        Numbers dy = random_values(x[0].size(), 9);
+        OpResult alone = run_op(c, DType::f64, x, dy);
+        for (std::size_t only = 0; only < 3; only++) {
+            OpCase added = c;
+            added.op = [&](Context& ctx, const auto& v, const auto&) {
+                std::vector<Value> frozen;
+                for (const Value& one : v) frozen.emplace_back(one.tensor());
+                frozen[only] = v[only];
+                Value y = attention(ctx, frozen[0], frozen[1], frozen[2], indices_of(ctx, {0, 70}), s);
+                v[only].slot()->gradient =
+                    tensor_of(ctx, v[only].shape(), v[only].dtype(), Numbers(x[only].size(), 100));
+                return y;
+            };
+            OpResult got = run_op(added, variant.dtype, x, dy, 1, variant.kind);
+            Numbers expected = alone.dx[only];
+            for (double& e : expected) e += 100;
+            if (variant.dtype == DType::f64) CHECK(got.dx[only] == expected);
+            // One rounding of about 100 in bf16 or f32, and the gradient's own, a hundredth of that.
+            const double unit = variant.dtype == DType::bf16 ? 0x1p-9 : 0x1p-24;
+            CHECK(distance(got.dx[only], expected) <= 2 * unit * norm(expected));
+            CHECK(got.dx[(only + 1) % 3].empty());
+            CHECK(got.dx[(only + 2) % 3].empty());
+        }
+    };
+    for (const Variant& variant : variants()) check(variant, {2, 1, 16});
+    if (has_card()) check({DeviceKind::cuda, DType::bf16}, {1, 1, 136});
 }
 
 // Everything but lse, delta and the gradients is the size of the inputs; the matrix of scores would be 256 MiB.
@@ -205,7 +224,7 @@ TEST_CASE("attention on the plan device reads nothing and tells its cost") {
 TEST_CASE("attention of no tokens") {
     for (const Begins& begins : {Begins{0}, Begins{0, 0, 0}}) {
         OpCase c = attention_case(begins, {2, 1, 16});
-        CHECK(run_op(c, DType::bf16, {{}, {}, {}}, {}).y.empty());
+        for (const Variant& v : variants()) CHECK(run_op(c, v.dtype, {{}, {}, {}}, {}, 1, v.kind).y.empty());
     }
 }
 

@@ -1,0 +1,29 @@
+// What the two backward kernels share: a block keeps a pair of tiles, 16 rows of each to a warp, while another pair of
+// tiles of few rows streams through two stages. Queries with their dy and keys with their values are such pairs.
+#pragma once
+#include "ops/attention/attention_cuda.cuh"
+#include "ops/attention/flash_tiles.cuh"
+
+namespace tandem::flash {
+
+// Cut so that 99 KB hold both pairs.
+template <int D> struct BackwardTiles {
+    static constexpr int warps = D <= 128 ? 8 : 4, threads = warps * 32;
+    static constexpr int kept_rows = warps * 16, streamed_rows = D <= 192 ? 32 : 16;
+    static constexpr int blocks = D <= 64 ? 2 : 1;  // for a multiprocessor, of what registers there are
+
+    nv_bf16 kept[2][kept_rows * D];
+    nv_bf16 streamed[2][2][streamed_rows * D];  // stage, then which of the pair
+    float statistics[2][2][streamed_rows];      // stage, then lse * log2(e) and delta; where queries stream
+};
+
+// Rows of one head of two tensors of the same layout.
+template <int D, int rows, int threads>
+__device__ __forceinline__ void load_pair(nv_bf16* first, nv_bf16* second, const nv_bf16* from_first,
+                                          const nv_bf16* from_second, int stride, int count, int dim, bool vectors) {
+    load_rows<D, rows, threads>(first, {from_first, stride, count, dim, vectors});
+    load_rows<D, rows, threads>(second, {from_second, stride, count, dim, vectors});
+    ptx::cp_async_commit();
+}
+
+}  // namespace tandem::flash

@@ -1,0 +1,150 @@
+// FlashAttention-2 (Dao, 2023) in bf16. A block has the queries of one tile and head, a warp MT times 16 of them; the
+// keys and the values of 64 tokens are each on their way while the other is computed with. Keys are visited from the
+// document's first on, so a row's bits do not depend on its tile: neither on its size nor on what else is in it.
+#include "ops/attention/attention_cuda.cuh"
+#include "ops/attention/flash_tiles.cuh"
+
+namespace tandem::cuda_attention {
+
+namespace {
+
+using namespace flash;
+
+constexpr int warps = 4, threads = warps * 32, keys_of_tile = 64;
+
+template <int D, int MT> struct Shared {
+    nv_bf16 q[warps * MT * 16 * D];
+    nv_bf16 k[keys_of_tile * D];
+    nv_bf16 v[keys_of_tile * D];
+};
+
+// What a lane keeps of its rows, two for each 16.
+template <int D, int MT> struct Softmax {
+    float y[MT][D / 8][4] = {};
+    float max[MT][2], sum[MT][2];  // max: of the scores before scaling; sum: of the lane's own columns
+};
+
+// The online softmax for one tile of scores, which become numerators. The first query sees keys up to `diagonal`,
+// counted from the tile's first.
+template <int D, int MT>
+__device__ __forceinline__ void softmax(Softmax<D, MT>& r, float (&s)[MT][keys_of_tile / 8][4], int diagonal,
+                                        float scale_log2) {
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int m = 0; m < MT; m++)
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int last = diagonal + m * 16 + half * 8 + lane / 4;
+            float top = r.max[m][half];
+#pragma unroll
+            for (int n = 0; n < keys_of_tile / 8; n++)
+#pragma unroll
+                for (int i = half * 2; i < half * 2 + 2; i++) {
+                    if (diagonal < keys_of_tile - 1 && n * 8 + lane % 4 * 2 + i % 2 > last) s[m][n][i] = -INFINITY;
+                    top = fmaxf(top, s[m][n][i]);
+                }
+            top = fmaxf(top, __shfl_xor_sync(all_lanes, top, 1));
+            top = fmaxf(top, __shfl_xor_sync(all_lanes, top, 2));
+            const float shrink = ptx::exp2_approximate((r.max[m][half] - top) * scale_log2);
+            const float base = top * scale_log2;
+            float sum = 0;
+#pragma unroll
+            for (int n = 0; n < keys_of_tile / 8; n++)
+#pragma unroll
+                for (int i = half * 2; i < half * 2 + 2; i++) {
+                    s[m][n][i] = ptx::exp2_approximate(fmaf(s[m][n][i], scale_log2, -base));
+                    sum += s[m][n][i];
+                }
+            r.max[m][half] = top;
+            r.sum[m][half] = fmaf(r.sum[m][half], shrink, sum);
+#pragma unroll
+            for (int n = 0; n < D / 8; n++) {
+                r.y[m][n][half * 2] *= shrink;
+                r.y[m][n][half * 2 + 1] *= shrink;
+            }
+        }
+}
+
+template <int D, int MT>
+__global__ void __launch_bounds__(threads, D <= 128 ? 2 : 1)
+    flash_forward_kernel(const nv_bf16* __restrict__ q, const nv_bf16* __restrict__ k, const nv_bf16* __restrict__ v,
+                         const int* __restrict__ cu_seqlens, nv_bf16* __restrict__ y, float* __restrict__ lse, Sizes s) {
+    constexpr int tile = warps * MT * 16;
+    Shared<D, MT>& shared = *dynamic_shared<Shared<D, MT>>();
+    const int head = blockIdx.x % s.heads, kv_head = head / s.group;
+    // The last tiles see the most keys: they start first.
+    const DocumentTile at = tile_of_slot(cu_seqlens, s, tile, (gridDim.x - 1 - blockIdx.x) / s.heads);
+    if (at.first >= at.length) return;
+    const int keys = s.past + min(at.first + tile, at.length);
+    const int stride = s.kv_heads() * s.dim;
+    auto load_keys = [&](nv_bf16* to, const nv_bf16* from, int key) {
+        load_rows<D, keys_of_tile, threads>(
+            to, {from + s.k_at(at.begin + key, kv_head), stride, keys - key, s.dim, s.vectors});
+        ptx::cp_async_commit();
+    };
+    load_rows<D, tile, threads>(shared.q, {q + s.q_at(at.begin + at.first, head), s.heads * s.dim,
+                                           at.length - at.first, s.dim, s.vectors});
+    load_keys(shared.k, k, 0);
+
+    const int own = threadIdx.x / 32 * MT * 16, position = s.past + at.first + own;  // of the warp's first row
+    const SharedRows<D, MT> rows(shared.q, own);
+    Softmax<D, MT> r;
+#pragma unroll
+    for (int m = 0; m < MT; m++)
+#pragma unroll
+        for (int half = 0; half < 2; half++) r.max[m][half] = -INFINITY, r.sum[m][half] = 0;
+    for (int key = 0; key < keys; key += keys_of_tile) {
+        const bool seen = key < position + MT * 16;  // by any row of this warp
+        ptx::cp_async_wait<0>();
+        __syncthreads();  // the keys are there; the values before are no longer needed
+        load_keys(shared.v, v, key);
+        float p[MT][keys_of_tile / 8][4] = {};
+        if (seen) multiply<D, keys_of_tile, MT>(p, rows, shared.k);
+        ptx::cp_async_wait<0>();
+        __syncthreads();  // the values are there; the keys are no longer needed
+        if (key + keys_of_tile < keys) load_keys(shared.k, k, key + keys_of_tile);
+        if (!seen) continue;
+        softmax(r, p, position - key, s.scale * log2e);
+        add_products<D, keys_of_tile, MT>(r.y, p, shared.v);
+    }
+
+#pragma unroll
+    for (int m = 0; m < MT; m++)
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int lane = threadIdx.x % 32, row = at.first + own + m * 16 + half * 8 + lane / 4;
+            float sum = r.sum[m][half] + __shfl_xor_sync(all_lanes, r.sum[m][half], 1);
+            sum += __shfl_xor_sync(all_lanes, sum, 2);
+            if (row >= at.length) continue;
+            store_row<D>(y + s.q_at(at.begin + row, head), nullptr, r.y[m], half, 1 / sum, s.dim, s.vectors);
+            if (lse && lane % 4 == 0)
+                lse[std::size_t(head) * s.tokens + at.begin + row] = fmaf(r.max[m][half], s.scale, logf(sum));
+        }
+}
+
+template <int D, int MT> void run(const CudaDevice& device, const AttentionForward& a, const Sizes& s) {
+    launch(flash_forward_kernel<D, MT>,
+           {s.slots(warps * MT * 16) * unsigned(s.heads), threads, sizeof(Shared<D, MT>), device.stream},
+           device_data<nv_bf16>(a.q), device_data<nv_bf16>(a.k), device_data<nv_bf16>(a.v),
+           device_data<int>(a.cu_seqlens), device_data<nv_bf16>(a.y), device_data<float>(a.lse), s);
+}
+
+}  // namespace
+
+// 32 rows a warp read half as much shared memory for a product, which is what bounds the large cards; where two such
+// blocks do not fit into the memory of a multiprocessor, 16 rows a warp keep it busier. Both give equal bits.
+void flash_forward(const CudaDevice& device, const AttentionForward& a) {
+    int shared_bytes = 0;
+    cuda::check(
+        cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerMultiprocessor, device.ordinal),
+        "cudaDeviceGetAttribute(shared memory of a multiprocessor)");
+    const Sizes s(a.q, a.k, a.cu_seqlens, a.shape);
+    visit_width<32, 64, 96, 128, 192, 256>(s.dim, [&]<int D>() {
+        constexpr int reserved = 1024;  // of each block, by the driver
+        if constexpr (D <= 128)
+            if (2 * (sizeof(Shared<D, 2>) + reserved) <= std::size_t(shared_bytes)) return run<D, 2>(device, a, s);
+        run<D, 1>(device, a, s);
+    });
+}
+
+}  // namespace tandem::cuda_attention
