@@ -34,12 +34,12 @@ template <class T, int width> __global__ void __launch_bounds__(elementwise_thre
     const std::int64_t t = blockIdx.x, c = (std::int64_t(blockIdx.y) * elementwise_threads + threadIdx.x) * width;
     if (c >= columns) return;
     const std::int64_t i = t * columns + c;
-    const Vector<T, width> x = load<width>(in + i);
+    const Vector<float, width> x = load<width>(in + i);
     const Vector<std::uint32_t, width> numbers =
         draw<width>(key, {step, std::uint32_t(samples[t]), std::uint32_t(positions[t]), std::uint32_t(c)});
     Vector<float, width> y;
 #pragma unroll
-    for (int k = 0; k < width; k++) y[k] = dropout_keeps(numbers[k], threshold) ? to_float(x[k]) * scale : 0.0f;
+    for (int k = 0; k < width; k++) y[k] = dropout_keeps(numbers[k], threshold) ? x[k] * scale : 0.0f;
     store_gradient(out, addend, i, y);
 }
 

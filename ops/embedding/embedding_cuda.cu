@@ -52,14 +52,16 @@ template <class T, int width> __global__ void __launch_bounds__(32 * tokens_per_
         unsigned same = __ballot_sync(all_lanes, begin + lane < count && tokens[begin + lane] == id);
         for (; same; same &= same - 1) {
             const T* from = dy + (begin + __ffs(int(same)) - 1) * hidden + column;
-            Vector<T, width> v[held] = {};
+            Packed<T, width> v[held] = {};
 #pragma unroll
             for (int h = 0; h < held; h++)
-                if (column + h * step < hidden) v[h] = load<width>(from + h * step);
+                if (column + h * step < hidden) v[h] = load_packed<width>(from + h * step);
 #pragma unroll
-            for (int h = 0; h < held; h++)
+            for (int h = 0; h < held; h++) {
+                const Vector<float, width> values = unpack(v[h]);
 #pragma unroll
-                for (int k = 0; k < width; k++) sum[h][k] += to_float(v[h][k]);
+                for (int k = 0; k < width; k++) sum[h][k] += values[k];
+            }
         }
     }
 #pragma unroll

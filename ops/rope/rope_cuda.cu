@@ -23,13 +23,13 @@ template <class T, int width> __global__ void __launch_bounds__(elementwise_thre
     const int within = int(thread % (vectors * groups)), first_head = within / vectors * heads_per_thread,
               column = within % vectors * width;
 
-    Vector<T, width> x1[heads_per_thread] = {}, x2[heads_per_thread] = {};
+    Packed<T, width> x1[heads_per_thread] = {}, x2[heads_per_thread] = {};
     const std::int64_t at = (t * heads + first_head) * 2 * half + column;
 #pragma unroll
     for (int h = 0; h < heads_per_thread; h++)
         if (first_head + h < heads) {
-            x1[h] = load<width>(x + at + 2 * h * half);
-            x2[h] = load<width>(x + at + 2 * h * half + half);
+            x1[h] = load_packed<width>(x + at + 2 * h * half);
+            x2[h] = load_packed<width>(x + at + 2 * h * half + half);
         }
     const std::int32_t position = positions[t];
     Vector<float, width> c, s;
@@ -43,10 +43,11 @@ template <class T, int width> __global__ void __launch_bounds__(elementwise_thre
 #pragma unroll
     for (int h = 0; h < heads_per_thread; h++) {
         if (first_head + h >= heads) break;
+        const Vector<float, width> v1 = unpack(x1[h]), v2 = unpack(x2[h]);
         Vector<float, width> y1, y2;
 #pragma unroll
         for (int k = 0; k < width; k++) {
-            const float a = to_float(x1[h][k]), b = to_float(x2[h][k]);
+            const float a = v1[k], b = v2[k];
             y1[k] = a * c[k] - b * (sign * s[k]);
             y2[k] = b * c[k] + a * (sign * s[k]);
         }
