@@ -16,6 +16,14 @@ void plain_matmul(CUstream_st* stream, const MatmulArgs& args);
 // Its arguments from tensors: c = addend + a b, summed over k.
 inline MatmulOperand matmul_operand(const Tensor& t) { return {t.data(), t.dim(-1), false}; }
 inline MatmulOperand matmul_transposed(const Tensor& t) { return {t.data(), t.dim(-1), true}; }
+// That both are of: there are no mixed products on a card.
+inline DType common_type(const Tensor& a, const Tensor& b) {
+    if (a.dtype() == b.dtype()) return a.dtype();
+    throw Error(
+        fmt::format("[matmul] expected factors of one type on a card, got {} and {}; load weights in the type "
+                    "that is computed in",
+                    name_of(a.dtype()), name_of(b.dtype())));
+}
 inline MatmulArgs matmul_args(const Tensor& c, std::int64_t k, DType type, const MatmulOperand& a,
                               const MatmulOperand& b, const Tensor& addend = {}) {
     return {.m = c.rows(),

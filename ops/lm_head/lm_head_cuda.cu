@@ -57,7 +57,8 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 void lm_head_logits(const CudaDevice& device, const Tensor& h, const WeightBytes& w, const Tensor& logits) {
-    multiply(device, matmul_args(logits, h.dim(-1), h.dtype(), matmul_operand(h), matmul_transposed(w.bytes)));
+    multiply(device,
+             matmul_args(logits, h.dim(-1), common_type(h, w.bytes), matmul_operand(h), matmul_transposed(w.bytes)));
 }
 
 void lm_head_loss_forward(const CudaDevice& device, const LossForward& a) {
@@ -77,8 +78,8 @@ void lm_head_loss_backward(const CudaDevice& device, const LossBackward& b) {
     softmax_gradient(device, a.logits, device_data<std::int32_t>(a.targets.targets) + a.begin,
                      device_data<double>(a.losses) + a.begin, float(a.scale), b.dlogits);
     if (b.dh) {
-        multiply(device, matmul_args(b.dhidden, b.dlogits.dim(-1), b.dlogits.dtype(), matmul_operand(b.dlogits),
-                                     matmul_operand(a.weight.bytes)));
+        multiply(device, matmul_args(b.dhidden, b.dlogits.dim(-1), common_type(b.dlogits, a.weight.bytes),
+                                     matmul_operand(b.dlogits), matmul_operand(a.weight.bytes)));
         visit_cuda("lm_head_loss", b.dhidden.dtype(), [&]<class T>() {
             const T* from = device_data<T>(b.dhidden);
             T* to = device_data<T>(b.dh.out);

@@ -66,3 +66,10 @@ TEST_CASE("products on a card: any alignment, transposed or not, onto an addend,
         check_multiply({0, 8, 8}, type, type);
     }
 }
+
+TEST_CASE("products on a card are of one type") {
+    const Tensor a(nullptr, {1}, DType::bf16), b(nullptr, {1}, DType::f32);
+    CHECK(common_type(b, b) == DType::f32);
+    CHECK_THROWS_WITH(common_type(a, b), "[matmul] expected factors of one type on a card, got bf16 and f32; load "
+                                         "weights in the type that is computed in");
+}

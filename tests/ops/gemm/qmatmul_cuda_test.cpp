@@ -6,7 +6,14 @@ using namespace tandem::test;
 
 namespace {
 
-using Way = void (*)(const CudaDevice&, const QMatmul&);
+enum class Way { chosen, few, some, tile };
+
+inline void run(const CudaDevice& device, const QMatmul& args, Way way) {
+    if (way == Way::chosen) qmatmul(device, args);
+    if (way == Way::few) qmatmul_few(device, args);
+    if (way == Way::some) qmatmul_some(device, args);
+    if (way == Way::tile) qmatmul_tile(device, args);
+}
 
 struct Case {
     std::int64_t tokens, out, in;
@@ -15,7 +22,7 @@ struct Case {
     QuantSpec spec = {};
 };
 
-void check_forward(const Case& s, Way way) {
+void check_forward(const Case& s, Way way = Way::chosen) {
     TestRank rank(s.type, 1, DeviceKind::cuda);
     Context& ctx = rank.ctx;
     const QuantizedWeight q(s.spec, s.out * s.in);
@@ -27,13 +34,13 @@ void check_forward(const Case& s, Way way) {
                        {s.spec, s.out, s.in, weight.data()},
                        s.bias ? tensor_of(ctx, {s.out}, s.type, bias) : Tensor(),
                        y};
-    on_card(ctx, [&](const CudaDevice& device) { way(device, args); });
+    on_card(ctx, [&](const CudaDevice& device) { run(device, args, way); });
     std::vector<double> base(std::size_t(s.tokens * s.out));
     for (std::size_t i = 0; i < base.size() && s.bias; i++) base[i] = bias[i % std::size_t(s.out)];
     const std::vector<double> first = values_of(ctx, y);
     INFO(s.tokens, " tokens, ", s.out, " x ", s.in, " ", std::string(name_of(s.type)), s.bias ? " bias" : "");
     check_product(s.type, s.tokens, s.out, s.in, {x, s.in}, {w, s.in, true}, 1, base, first);
-    on_card(ctx, [&](const CudaDevice& device) { way(device, args); });
+    on_card(ctx, [&](const CudaDevice& device) { run(device, args, way); });
     CHECK(values_of(ctx, y) == first);
 }
 
@@ -64,17 +71,17 @@ TEST_CASE("qmatmul on a card, by every way, for any number of tokens") {
             const Case wide{tokens, 150, 288, DType::bf16, bias},
                 deep{tokens, 40, 1120, DType::bf16, bias, {.nested = false}};
             for (const Case& s : {wide, deep}) {
-                check_forward(s, qmatmul);
-                check_forward(s, qmatmul_some);
-                check_forward(s, qmatmul_tile);
-                if (tokens <= 8) check_forward(s, qmatmul_few);
+                check_forward(s);
+                check_forward(s, Way::some);
+                check_forward(s, Way::tile);
+                if (tokens <= 8) check_forward(s, Way::few);
             }
         }
     for (std::int64_t tokens : {1, 3, 8, 9}) {
-        check_forward({tokens, 11, 1056, DType::f32, true}, qmatmul);
-        check_forward({tokens, 11, 288, DType::f32, false, {.nested = false}}, qmatmul);
-        check_forward({tokens, 24, 50}, qmatmul);  // codes of a row begin anywhere
-        check_forward({tokens, 7, 33, DType::f32}, qmatmul);
+        check_forward({tokens, 11, 1056, DType::f32, true});
+        check_forward({tokens, 11, 288, DType::f32, false, {.nested = false}});
+        check_forward({tokens, 24, 50});  // codes of a row begin anywhere
+        check_forward({tokens, 7, 33, DType::f32});
     }
 }
 
@@ -84,8 +91,7 @@ TEST_CASE("qmatmul on a card: every block, codes of both formats") {
         for (WeightFormat format : {WeightFormat::nf4, WeightFormat::fp4})
             for (std::int64_t tokens : {5, 40}) {
                 check_forward(
-                    {tokens, 33, 160, DType::bf16, false, {.format = format, .block = block, .nested_block = 7}},
-                    qmatmul);
+                    {tokens, 33, 160, DType::bf16, false, {.format = format, .block = block, .nested_block = 7}});
             }
 }
 
