@@ -26,4 +26,13 @@ __device__ __forceinline__ void load_pair(nv_bf16* first, nv_bf16* second, const
     ptx::cp_async_commit();
 }
 
+// sums [16, D] += s [16, N], rounded to bf16, tile [N, D].
+template <int D, int N> __device__ __forceinline__ void add_rounded(float (&sums)[1][D / 8][4],
+                                                                    const float (&s)[1][N / 8][4],
+                                                                    const nv_bf16* tile) {
+    std::uint32_t rounded[1][N / 16][4];
+    pack_rows<N>(rounded[0], s[0]);
+    add_products<D, N, 1>(sums, rounded, tile);
+}
+
 }  // namespace tandem::flash

@@ -11,9 +11,8 @@ using namespace flash;
 
 // P^T from scores of 16 keys and the queries of a tile. The first key is seen by the queries from `diagonal` on.
 // Queries that do not exist add nothing, as their dy and q are zeros.
-template <int N>
-__device__ __forceinline__ void probabilities(float (&s)[1][N / 8][4], const float* lse_log2, int diagonal,
-                                              float scale_log2) {
+template <int N> __device__ __forceinline__ void probabilities(float (&s)[1][N / 8][4], const float* lse_log2,
+                                                               int diagonal, float scale_log2) {
     const int lane = threadIdx.x % 32, first = diagonal + lane / 4;
 #pragma unroll
     for (int n = 0; n < N / 8; n++)
@@ -26,9 +25,8 @@ __device__ __forceinline__ void probabilities(float (&s)[1][N / 8][4], const flo
 }
 
 // dS^T = P^T (dP^T - delta), in place of dP^T.
-template <int N>
-__device__ __forceinline__ void score_gradients(float (&dp)[1][N / 8][4], const float (&p)[1][N / 8][4],
-                                                const float* delta) {
+template <int N> __device__ __forceinline__ void score_gradients(float (&dp)[1][N / 8][4],
+                                                                 const float (&p)[1][N / 8][4], const float* delta) {
 #pragma unroll
     for (int n = 0; n < N / 8; n++)
 #pragma unroll
@@ -94,12 +92,12 @@ __global__ void __launch_bounds__(BackwardTiles<D>::threads, BackwardTiles<D>::b
             float p[1][N / 8][4] = {};
             multiply<D, N, 1>(p, rows_k, tile_q);
             probabilities<N>(p, shared.statistics[step % 2][0], diagonal, s.scale * log2e);
-            if (wants_dv) add_products<D, N, 1>(sum_v, p, tile_dy);
+            if (wants_dv) add_rounded<D, N>(sum_v, p, tile_dy);
             if (wants_dk) {
                 float dp[1][N / 8][4] = {};
                 multiply<D, N, 1>(dp, rows_v, tile_dy);
                 score_gradients<N>(dp, p, shared.statistics[step % 2][1]);
-                add_products<D, N, 1>(sum_k, dp, tile_q);
+                add_rounded<D, N>(sum_k, dp, tile_q);
             }
         }
         if (step + 1 < steps) store_statistic(step + 1, next);
