@@ -104,12 +104,16 @@ void Trainables::load(int unit, std::int64_t offset, std::span<const std::byte> 
     ctx_.load(advance(masters_.data(), std::size_t(r.trainable_at) * size + mine.at), mine.data);
 }
 
+// The cast runs on the compute stream, like every kernel; a user that is another stream goes first.
 void Trainables::updated(Stream& user) {
+    Stream& compute = ctx_.compute();
     for (const Exchange& e : exchanges_) user.wait(e.gathered);
+    if (&user != &compute) compute.wait(user.record());
     if (narrow())
         ctx_.run({"cast", cost::elementwise(masters_, copies_), {masters_}, {copies_}},
                  [&](auto device) { cast(device, masters_, copies_); });
-    ctx_.gather().wait(user.record());
+    if (&user != &compute) user.wait(compute.record());
+    ctx_.gather().wait(compute.record());
 }
 
 std::span<const std::byte> Trainables::own(int unit) const {

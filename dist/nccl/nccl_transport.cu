@@ -90,10 +90,12 @@ class NcclTransport final : public Transport {
     void reduce_scatter(Stream& stream, int, const ReduceScatter& work) override {
         const std::size_t bytes = std::size_t(work.elements) * size_of(work.dtype);
         std::byte* own = work.buffer + std::size_t(rank_) * bytes;
+        stream.wait(last_);
         comm_.check(ncclReduceScatter(work.buffer, own, std::size_t(work.elements),
                                       work.dtype == DType::f64 ? ncclFloat64 : ncclFloat32, ncclSum, comm_.handle(),
                                       handle_of(stream)),
                     "ncclReduceScatter");
+        last_ = stream.record();
         const std::byte* sum = own;
         add_ranges(handle_of(stream), work.dtype, work.range, std::span(&sum, 1), work.elements);
     }
@@ -105,14 +107,17 @@ class NcclTransport final : public Transport {
 
     void gather(Stream& stream, std::span<const std::byte> mine, std::byte* out) {
         if (mine.empty()) return;
+        stream.wait(last_);
         comm_.check(ncclAllGather(mine.data(), out, mine.size(), ncclUint8, comm_.handle(), handle_of(stream)),
                     "ncclAllGather");
+        last_ = stream.record();
     }
 
     const int rank_, size_;
     Communicator comm_;
     std::span<const std::byte> published_;
     Event loaded_;
+    Event last_;  // a communicator's operations run in the order of their issue, on whatever streams
 };
 
 }  // namespace

@@ -6,8 +6,6 @@ namespace tandem {
 
 namespace {
 
-constexpr int parts_at_most = 8;
-
 // Bare pointers, null from `parts` on. All loads are issued before the first sum: some come from other cards.
 template <class T, int width>
 __global__ void __launch_bounds__(elementwise_threads)
@@ -17,14 +15,14 @@ __global__ void __launch_bounds__(elementwise_threads)
                       std::int64_t n) {
     const std::int64_t i = vector_start<width>();
     if (i >= n) return;
-    const T* const part[parts_at_most] = {p0, p1, p2, p3, p4, p5, p6, p7};
-    Vector<T, width> v[parts_at_most];
+    const T* const part[most_parts] = {p0, p1, p2, p3, p4, p5, p6, p7};
+    Vector<T, width> v[most_parts];
     Vector<T, width> total = load<width>(range + i);
 #pragma unroll
-    for (int p = 0; p < parts_at_most; p++)
+    for (int p = 0; p < most_parts; p++)
         if (p < parts) v[p] = load<width>(part[p] + i);
 #pragma unroll
-    for (int p = 1; p < parts_at_most; p++) {
+    for (int p = 1; p < most_parts; p++) {
         if (p >= parts) break;
 #pragma unroll
         for (int k = 0; k < width; k++) v[0][k] += v[p][k];
@@ -36,7 +34,7 @@ __global__ void __launch_bounds__(elementwise_threads)
 
 template <class T>
 void add(CUstream_st* stream, std::byte* range, std::span<const std::byte* const> parts, std::int64_t n) {
-    const T* p[parts_at_most] = {};
+    const T* p[most_parts] = {};
     for (std::size_t i = 0; i < parts.size(); i++) p[i] = reinterpret_cast<const T*>(parts[i]);
     T* out = reinterpret_cast<T*>(range);
     visit_width<T>(n, {out, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]}, [&]<int width>() {
@@ -49,8 +47,8 @@ void add(CUstream_st* stream, std::byte* range, std::span<const std::byte* const
 
 void add_ranges(CUstream_st* stream, DType type, std::byte* range, std::span<const std::byte* const> parts,
                 std::int64_t elements) {
-    if (parts.empty() || parts.size() > parts_at_most)
-        throw Error(fmt::format("[add_ranges] expected 1 to {} parts, got {}", parts_at_most, parts.size()));
+    if (parts.empty() || parts.size() > most_parts)
+        throw Error(fmt::format("[add_ranges] expected 1 to {} parts, got {}", most_parts, parts.size()));
     if (type == DType::f64) add<double>(stream, range, parts, elements);
     else if (type == DType::f32) add<float>(stream, range, parts, elements);
     else throw Error(fmt::format("[add_ranges] expected f32 or f64, got {}", name_of(type)));

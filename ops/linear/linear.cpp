@@ -26,21 +26,28 @@ Cost up_cost(const Lora& l, const Tensor& y) {
 
 bool drops(const Context& ctx, const Lora& l) { return l.dropout > 0 && ctx.random.samples; }
 
-// drop(x) as a tensor of its own, or x itself when nothing is dropped.
-Tensor dropped(Context& ctx, const Tensor& x, const Lora& l) {
-    if (!drops(ctx, l)) return x;
+// Whether lora_down and lora_backward apply the mask: on a card, where rows of x and A are whole in 16 bytes and a block
+// of threads has room for every rank.
+bool masks_in_kernels(const Context& ctx, const Tensor& x, const Lora& l) {
+    return ctx.on_cuda() && x.dtype() == DType::bf16 && x.dim(-1) % 8 == 0 && l.a.shape[0] % 8 == 0 &&
+           l.a.shape[0] <= 128;
+}
+
+Dropped dropped(Context& ctx, const Tensor& x, const Lora& l) {
+    if (!drops(ctx, l)) return {x, {}};
+    if (masks_in_kernels(ctx, x, l)) return {x, DropoutMask{l.site, l.dropout, ctx.random}};
     Tensor out = ctx.empty_like(x, "lora.dropped");
     ctx.run({"lora.dropout", cost::elementwise(x, out), {x}, {out}}, [&](auto device) {
         dropout_forward(device, {x, l.site, l.dropout, ctx.random, out});
     });
-    return out;
+    return {out, {}};
 }
 
 // Two ops, so that a recomputed block whose y nobody reads makes `down` only.
 Tensor add_lora(Context& ctx, const Tensor& x, const Lora& l, const Tensor& y) {
     Tensor down = ctx.empty({x.rows(), l.a.shape[0]}, x.dtype(), "lora.down");
-    Tensor in = dropped(ctx, x, l);
-    ctx.run({"lora.down", down_cost(l, in), {in}, {down}}, [&](auto device) {
+    Dropped in = dropped(ctx, x, l);
+    ctx.run({"lora.down", down_cost(l, in.x), {in.x}, {down}}, [&](auto device) {
         lora_down(device, in, ctx.bytes(l.a), down);
     });
     ctx.run({"lora.up", up_cost(l, y), {down, y}, {y}}, [&](auto device) {
@@ -50,9 +57,9 @@ Tensor add_lora(Context& ctx, const Tensor& x, const Lora& l, const Tensor& y) {
 }
 
 void lora_gradients(Context& ctx, const Value& x, const Lora& l, const Tensor& down, const Tensor& dy) {
-    Tensor in = dropped(ctx, x, l);
+    Dropped in = dropped(ctx, x, l);
     Tensor up = ctx.empty(down.shape(), down.dtype(), "lora.up");
-    bool through_mask = drops(ctx, l) && ctx.wants(x);
+    bool through_mask = drops(ctx, l) && !in.mask && ctx.wants(x);
     GradOut dx;
     if (through_mask) dx.out = ctx.empty_like(x, "lora.dx");
     else dx = ctx.grad(x);
@@ -61,7 +68,7 @@ void lora_gradients(Context& ctx, const Value& x, const Lora& l, const Tensor& d
         c += down_cost(l, x);
         c += up_cost(l, dy);
     }
-    ctx.run({"lora.backward", c, {in, down, dy, dx.addend}, {up, dx.out}}, [&](auto device) {
+    ctx.run({"lora.backward", c, {in.x, down, dy, dx.addend}, {up, dx.out}}, [&](auto device) {
         lora_backward(device,
                       {dy, in, ctx.bytes(l.a), ctx.bytes(l.b), down, l.scale, up, ctx.grad(l.a), ctx.grad(l.b), dx});
     });

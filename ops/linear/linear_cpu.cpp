@@ -58,8 +58,8 @@ void linear_bias_gradient(const CpuDevice& device, const Tensor& dy, const GradO
     });
 }
 
-void lora_down(const CpuDevice& device, const Tensor& dropped, const Tensor& a, const Tensor& down) {
-    gemm(device, product(down, a.dim(1), operand(dropped), transposed(a)));
+void lora_down(const CpuDevice& device, const Dropped& dropped, const Tensor& a, const Tensor& down) {
+    gemm(device, product(down, a.dim(1), operand(dropped.x), transposed(a)));
 }
 
 void lora_up(const CpuDevice& device, const Tensor& down, const Tensor& b, double scale, const Tensor& y) {
@@ -74,7 +74,7 @@ void lora_backward(const CpuDevice& device, const LoraBackward& l) {
     up.alpha = l.scale;
     gemm(device, up);
     add_outer(device, l.dy, l.down, l.scale, l.db);
-    add_outer(device, l.up, l.dropped, 1.0, l.da);
+    add_outer(device, l.up, l.dropped.x, 1.0, l.da);
     if (!l.dx) return;
     GemmArgs dx = product(l.dx.out, l.a.dim(0), operand(l.up), operand(l.a));
     dx.addend = l.dx.addend.data();

@@ -42,20 +42,33 @@ void linear_weight_gradient(const CudaDevice& device, const LinearWeightGradient
 void linear_bias_gradient(const CpuDevice& device, const Tensor& dy, const GradOut& dbias);
 void linear_bias_gradient(const CudaDevice& device, const Tensor& dy, const GradOut& dbias);
 
-// down = dropped A^T, where dropped is x or drop(x)
-void lora_down(const CpuDevice& device, const Tensor& dropped, const Tensor& a, const Tensor& down);
-void lora_down(const CudaDevice& device, const Tensor& dropped, const Tensor& a, const Tensor& down);
+struct DropoutMask {
+    RandomSite site;
+    double p;
+    RandomState random;
+};
+// drop(x) as it is, or x and a mask that is still to be applied: by the kernels that read x, on CUDA alone.
+struct Dropped {
+    Tensor x;
+    std::optional<DropoutMask> mask;
+};
+
+// down = dropped A^T
+void lora_down(const CpuDevice& device, const Dropped& dropped, const Tensor& a, const Tensor& down);
+void lora_down(const CudaDevice& device, const Dropped& dropped, const Tensor& a, const Tensor& down);
 // y += scale * down B^T
 void lora_up(const CpuDevice& device, const Tensor& down, const Tensor& b, double scale, const Tensor& y);
 void lora_up(const CudaDevice& device, const Tensor& down, const Tensor& b, double scale, const Tensor& y);
 
-// up = scale * dy B; dB += scale * dy^T down; dA += up^T dropped; dx = addend + up A.
+// up = scale * dy B; dB += scale * dy^T down; dA += up^T dropped; dx = addend + up A, through the mask where there is one.
 struct LoraBackward {
-    Tensor dy, dropped, a, b, down;
+    Tensor dy;
+    Dropped dropped;
+    Tensor a, b, down;
     double scale;
     Tensor up;  // [tokens, rank]
     GradOut da, db;
-    GradOut dx;  // of the dropped x; empty: nobody wants it
+    GradOut dx;  // empty: nobody wants it
 };
 void lora_backward(const CpuDevice& device, const LoraBackward& args);
 void lora_backward(const CudaDevice& device, const LoraBackward& args);

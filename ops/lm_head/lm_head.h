@@ -9,8 +9,9 @@ Tensor lm_head(Context& ctx, const Tensor& h,  // [rows, hidden], after the fina
                const Weight& weight);          // [vocab, hidden]; -> [rows, vocab]
 
 // Softmax cross-entropy over the supervised rows of h, `rows_per_chunk` at a time: [tokens, vocab] never exists.
-// Returns scale * sum over rows of -log softmax(h W^T)[target], f64 [1]; it and the gradient of h have the same bits
-// whatever the chunk.
+// Returns scale * sum over rows of -log softmax(h W^T)[target], f64 [1]; on the CPU it and the gradient of h have the
+// same bits whatever the chunk, on CUDA within rounding, as cuBLASLt's choices follow the shape.
+// A row or target that is not there: the CPU throws; on CUDA, where a kernel cannot, the loss is NaN.
 // While recording it also adds the gradient of that to h and to the weight at once: it is the last op of a graph.
 // Logits in f32 (f64 for f64); their gradient is rounded to h's type before the products with W and h.
 struct LossTargets {

@@ -1,11 +1,102 @@
+#include "ops/gemm/multiply_cuda.h"
 #include "ops/lm_head/lm_head_kernels.h"
+#include "ops/lm_head/softmax_cuda.h"
+#include "runtime/cuda/launch.cuh"
+#include "runtime/cuda/types.cuh"
+#include "runtime/cuda/warp.cuh"
 
 namespace tandem {
 
-void lm_head_logits(const CudaDevice&, const Tensor&, const WeightBytes&, const Tensor&) { throw Error("[lm_head_logits] pending"); }
-void lm_head_loss_forward(const CudaDevice&, const LossForward&) { throw Error("[lm_head_loss_forward] pending"); }
-void lm_head_loss_backward(const CudaDevice&, const LossBackward&) { throw Error("[lm_head_loss_backward] pending"); }
-void lm_head_loss_sum(const CudaDevice&, const Tensor&, double, const Tensor&) { throw Error("[lm_head_loss_sum] pending"); }
-void lm_head_gradient_start(const CudaDevice&, const GradOut&) { throw Error("[lm_head_gradient_start] pending"); }
+namespace {
+
+constexpr int threads = 256;
+
+// to[i] = from[rows[i]], by pieces of type T; a row that is not there becomes bytes of 0xff, which is NaN.
+template <class T>
+__global__ void __launch_bounds__(threads)
+    gather_rows_kernel(const T* __restrict__ from, const std::int32_t* __restrict__ rows, T* __restrict__ to,
+                       std::int64_t tokens, std::int64_t pieces) {
+    const std::int64_t row = rows[blockIdx.x];
+    const bool there = row >= 0 && row < tokens;
+    T missing;
+    memset(&missing, 0xff, sizeof missing);
+    for (std::int64_t i = threadIdx.x; i < pieces; i += threads)
+        to[blockIdx.x * pieces + i] = there ? from[row * pieces + i] : missing;
+}
+
+template <class T>
+void gather_rows(const CudaDevice& device, const Tensor& from, const std::int32_t* rows, const Tensor& to) {
+    launch(gather_rows_kernel<T>, {dim3(unsigned(to.rows())), dim3(threads), 0, device.stream},
+           reinterpret_cast<const T*>(from.data()), rows, reinterpret_cast<T*>(to.data()), from.rows(),
+           to.dim(-1) * std::int64_t(size_of(to.dtype())) / std::int64_t(sizeof(T)));
+}
+
+// to[rows[i]] += from[i]. The rows differ, so that no two blocks write the same one.
+template <class T>
+__global__ void __launch_bounds__(threads)
+    add_rows_kernel(const T* __restrict__ from, const std::int32_t* __restrict__ rows, T* __restrict__ to,
+                    std::int64_t tokens, std::int64_t width) {
+    const std::int64_t row = rows[blockIdx.x];
+    if (row < 0 || row >= tokens) return;
+    for (std::int64_t i = threadIdx.x; i < width; i += threads)
+        to[row * width + i] = from_float<T>(to_float(to[row * width + i]) + to_float(from[blockIdx.x * width + i]));
+}
+
+__global__ void __launch_bounds__(threads)
+    loss_sum_kernel(const double* __restrict__ losses, std::int64_t rows, double scale, double* __restrict__ out) {
+    __shared__ double partial[threads / 32];
+    double sum = 0;
+    for (std::int64_t i = threadIdx.x; i < rows; i += threads) sum += losses[i];
+    sum = block_sum(sum, partial);
+    if (threadIdx.x == 0) *out = sum * scale;
+}
+
+}  // namespace
+
+void lm_head_logits(const CudaDevice& device, const Tensor& h, const WeightBytes& w, const Tensor& logits) {
+    multiply(device, matmul_args({logits, {}}, h.dim(-1), h.dtype(), matmul_operand(h), matmul_transposed(w.bytes)));
+}
+
+void lm_head_loss_forward(const CudaDevice& device, const LossForward& a) {
+    const std::int32_t* rows = device_data<std::int32_t>(a.targets.rows) + a.begin;
+    const bool by_16_bytes = a.hidden.dim(-1) * std::int64_t(size_of(a.hidden.dtype())) % 16 == 0;
+    if (by_16_bytes) gather_rows<uint4>(device, a.h, rows, a.hidden);
+    else gather_rows<std::uint16_t>(device, a.h, rows, a.hidden);
+    lm_head_logits(device, a.hidden, a.weight, a.logits);
+    softmax_losses(device, a.logits, device_data<std::int32_t>(a.targets.targets) + a.begin,
+                   device_data<double>(a.losses) + a.begin);
+}
+
+void lm_head_loss_backward(const CudaDevice& device, const LossBackward& b) {
+    const LossForward& a = b.forward;
+    softmax_gradient(device, a.logits, device_data<std::int32_t>(a.targets.targets) + a.begin,
+                     device_data<double>(a.losses) + a.begin, float(a.scale), b.dlogits);
+    if (b.dh) {
+        multiply(device, matmul_args({b.dhidden, {}}, b.dlogits.dim(-1), b.dlogits.dtype(), matmul_operand(b.dlogits),
+                                     matmul_operand(a.weight.bytes)));
+        visit_cuda("lm_head_loss", b.dhidden.dtype(), [&]<class T>() {
+            launch(add_rows_kernel<T>, {dim3(unsigned(b.dhidden.rows())), dim3(threads), 0, device.stream},
+                   device_data<T>(b.dhidden), device_data<std::int32_t>(a.targets.rows) + a.begin,
+                   device_data<T>(b.dh.out), b.dh.out.rows(), b.dhidden.dim(-1));
+        });
+    }
+    if (b.dweight)
+        multiply(device, matmul_args(b.dweight, a.hidden.rows(), a.hidden.dtype(), matmul_transposed(b.dlogits),
+                                     matmul_operand(a.hidden)));
+}
+
+void lm_head_loss_sum(const CudaDevice& device, const Tensor& losses, double scale, const Tensor& out) {
+    launch(loss_sum_kernel, {dim3(1), dim3(threads), 0, device.stream}, device_data<double>(losses), losses.elements(),
+           scale, device_data<double>(out));
+}
+
+void lm_head_gradient_start(const CudaDevice& device, const GradOut& dh) {
+    if (!dh.addend)
+        cuda::check(cudaMemsetAsync(dh.out.data(), 0, dh.out.bytes(), device.stream), "cudaMemsetAsync(dh)");
+    else if (dh.addend.data() != dh.out.data())
+        cuda::check(cudaMemcpyAsync(dh.out.data(), dh.addend.data(), dh.out.bytes(), cudaMemcpyDeviceToDevice,
+                                    device.stream),
+                    "cudaMemcpyAsync(dh)");
+}
 
 }  // namespace tandem

@@ -18,7 +18,8 @@ struct LossForward {
     Tensor logits;   // [chunk, vocab] in the accumulation type
     Tensor losses;   // [supervised] f64, this chunk's part is written
 };
-// Gathers the rows, computes logits and each row's loss (not scaled); leaves each row's softmax in logits.
+// Gathers the rows, computes logits and each row's loss (not scaled). The CPU leaves each row's softmax in logits, CUDA
+// the logits: backward starts from that.
 void lm_head_loss_forward(const CpuDevice& device, const LossForward& args);
 void lm_head_loss_forward(const CudaDevice& device, const LossForward& args);
 

@@ -12,7 +12,10 @@ namespace tandem {
 CudaScratch::CudaScratch(Memory& memory, std::size_t tile_bytes)
     : scratch(memory.allocate(CudaDevice::scratch_bytes, Category::workspace, "cuda.scratch")),
       matmul(memory.allocate(Matmul::workspace_bytes, Category::workspace, "cuda.matmul")),
-      tiles(memory.allocate(TileAhead::slots * align_up(tile_bytes), Category::workspace, "cuda.tiles")) {}
+      tiles(memory.allocate(TileAhead::slots * align_up(tile_bytes), Category::workspace, "cuda.tiles")) {
+    for (std::size_t i = 0; i < TileAhead::slots; i++)
+        memory.note_part(tiles->data + i * align_up(tile_bytes), align_up(tile_bytes));
+}
 
 CudaEngine::CudaEngine(int ordinal, const AbortSignal& abort)
     : compute(ordinal, CudaStream::Priority::normal, abort),

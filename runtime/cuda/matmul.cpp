@@ -43,11 +43,16 @@ struct Product {
     cublasLtMatmulAlgo_t algorithm{};
 };
 
-using Key = std::array<std::int64_t, 11>;
+void set_bias(cublasLtMatmulDesc_t description, const std::byte* bias) {  // of c's type
+    check(cublasLtMatmulDescSetAttribute(description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias),
+          "cublasLtMatmulDescSetAttribute");
+}
+
+using Key = std::array<std::int64_t, 12>;
 
 Key key_of(const MatmulArgs& g) {
     return {g.m, g.n, g.k, g.a.stride, g.b.stride, g.c_stride, g.a.transposed, g.b.transposed, int(g.type),
-            int(g.c_type), g.beta != 0};
+            int(g.c_type), g.addend != nullptr, g.bias != nullptr};
 }
 
 }  // namespace
@@ -102,6 +107,12 @@ const Product& Matmul::State::product(const MatmulArgs& g) {
     };
     set(CUBLASLT_MATMUL_DESC_TRANSA, g.b.transposed);
     set(CUBLASLT_MATMUL_DESC_TRANSB, g.a.transposed);
+    if (g.bias) {
+        const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS;
+        check(cublasLtMatmulDescSetAttribute(raw, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue),
+              "cublasLtMatmulDescSetAttribute");
+        set_bias(raw, g.bias);
+    }
     p.a = layout(g.type, g.b.transposed ? g.k : g.n, g.b.transposed ? g.n : g.k, g.b.stride);
     p.b = layout(g.type, g.a.transposed ? g.m : g.k, g.a.transposed ? g.k : g.m, g.a.stride);
     p.c = layout(g.c_type, g.n, g.m, g.c_stride);
@@ -119,9 +130,11 @@ Matmul::~Matmul() = default;
 void Matmul::run(CUstream_st* stream, const MatmulArgs& g) {
     if (g.m == 0 || g.n == 0) return;
     const Product& p = state_->product(g);
+    if (g.bias) set_bias(p.description.get(), g.bias);
+    const float beta = g.addend ? 1 : 0;
     check(cublasLtMatmul(state_->handle, p.description.get(), &g.alpha, g.b.data, p.a.get(), g.a.data, p.b.get(),
-                         &g.beta, g.c, p.c.get(), g.c, p.c.get(), &p.algorithm, state_->workspace, workspace_bytes,
-                         stream),
+                         &beta, g.addend ? g.addend : g.c, p.c.get(), g.c, p.c.get(), &p.algorithm,
+                         state_->workspace, workspace_bytes, stream),
           "cublasLtMatmul");
 }
 

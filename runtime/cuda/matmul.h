@@ -17,7 +17,7 @@ struct MatmulOperand {
     bool transposed = false;  // A is stored [k, m], B is stored [n, k]
 };
 
-// c = alpha * a b + beta * c, rounded once.
+// c = alpha * a b + addend + bias, rounded once.
 struct MatmulArgs {
     std::int64_t m = 0, n = 0, k = 0;
     DType type = DType::bf16;  // of a and b: f32 | bf16
@@ -26,7 +26,9 @@ struct MatmulArgs {
     std::byte* c = nullptr;    // [m, n]
     DType c_type = DType::bf16;  // that of a and b, or f32
     std::int64_t c_stride = 0;
-    float alpha = 1, beta = 0;
+    const std::byte* addend = nullptr;  // [m, n] of c's type and stride; may be c itself; null: none
+    const std::byte* bias = nullptr;    // [n] of c's type; null: none
+    float alpha = 1;
 };
 
 class Matmul {

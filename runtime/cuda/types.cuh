@@ -2,6 +2,9 @@
 #pragma once
 #include <cuda_bf16.h>
 
+#include <cstdint>
+#include <cstring>
+
 #include "runtime/tensor.h"
 
 namespace tandem {
@@ -32,5 +35,13 @@ __device__ __forceinline__ float to_float(nv_bf16 v) { return __bfloat162float(v
 template <class T> __device__ __forceinline__ T from_float(float v);  // rounded to nearest even
 template <> __device__ __forceinline__ float from_float<float>(float v) { return v; }
 template <> __device__ __forceinline__ nv_bf16 from_float<nv_bf16>(float v) { return __float2bfloat16_rn(v); }
+
+// Two numbers rounded to bf16, as tensor cores take them: `low` in the low half.
+__device__ __forceinline__ std::uint32_t pack_bf16(float low, float high) {
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+    std::uint32_t bits;
+    std::memcpy(&bits, &pair, sizeof bits);
+    return bits;
+}
 
 }  // namespace tandem

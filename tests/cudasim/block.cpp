@@ -35,6 +35,11 @@ std::string BlockRunner::describe(const Thread* t) const {
     return "thread " + text3(t->index.x, t->index.y, t->index.z);
 }
 
+BlockRunner::BlockRunner() : reverse_(settings().reverse) {
+    // Blocks share them, and with CUDASIM_TSAN_BLOCKS nothing orders blocks.
+    if (!settings().tsan_blocks) return;
+    for (const StaticShared& v : static_shared()) tsan_ignore_races(shared_base() + v.offset, v.bytes);
+}
 BlockRunner::~BlockRunner() {
     for (Fiber* f : all_) free_fiber(f);
     for (Thread& t : threads_)
@@ -51,26 +56,14 @@ void BlockRunner::fiber_main() {
     }
 }
 
-void BlockRunner::go(Fiber* to) {
-    Fiber* from = running_;
-    if (from == to) return;
-    running_ = to;
-    switch_fiber(from, to);
-}
-
-void BlockRunner::enter(Thread* t) {
-    current_ = t;
-    threadIdx = t->index;
-    t->state = ThreadState::running;
-#ifdef CUDASIM_TSAN
+void BlockRunner::use_context_of(Thread* t) {
     void*& context = t->tsan[context_of(block_number_)];
     if (!context) context = tsan_make();
     tsan_switch(context);
-#endif
 }
 
 Thread* BlockRunner::unstarted() {
-    return &threads_[settings().reverse ? threads_per_block_ - 1 - next_unstarted_ : next_unstarted_];
+    return &threads_[reverse_ ? threads_per_block_ - 1 - next_unstarted_ : next_unstarted_];
 }
 
 // Runs threads that have not begun, one after another on this same stack: a thread that never waits costs no switch.
@@ -97,25 +90,7 @@ void BlockRunner::finish_thread(Thread* t) {
     tsan_switch(main_tsan_);
     t->state = ThreadState::done;
     ++done_;
-    const int me = linear(t);
-    warps_[me / 32].done |= 1u << (me % 32);
-}
-
-// The same warp first: its data are in cache.
-bool BlockRunner::resume_ready() {
-    const int warp_count = (threads_per_block_ + 31) / 32, mine = current_ ? linear(current_) / 32 : 0;
-    int chosen = warps_[mine].ready ? mine : -1;
-    if (chosen < 0 && next_unstarted_ >= threads_per_block_) {
-        for (int k = 1; k < warp_count && chosen < 0; ++k)
-            if (warps_[(mine + k) % warp_count].ready) chosen = (mine + k) % warp_count;
-    }
-    if (chosen < 0) return false;
-    std::uint32_t& ready = warps_[chosen].ready;
-    Thread* t = &threads_[chosen * 32 + std::countr_zero(ready)];
-    ready &= ready - 1;
-    enter(t);
-    go(t->fiber);
-    return true;
+    warps_[t->number / 32].done |= 1u << (t->number % 32);
 }
 
 Fiber* BlockRunner::stack_for_next() {
@@ -139,13 +114,6 @@ void BlockRunner::resume_something() {
     if (done_ < threads_per_block_) deadlock();
     tsan_switch(main_tsan_);
     go(&main_);
-}
-
-void BlockRunner::wait(const char* what, Where where) {
-    current_->state = ThreadState::waiting;
-    current_->what = what;
-    current_->where = where;
-    resume_something();
 }
 
 void BlockRunner::fail(const std::string& why) {
@@ -191,9 +159,16 @@ void BlockRunner::learn_static_shared() {
 }
 
 void BlockRunner::poison_shared() {
-    std::memset(shared_, poison, shared_bytes_);
+    std::memset(shared_, poison, shared_bytes_ + shared_guard);
     for (const StaticShared& v : block_number_ == 0 ? static_shared() : used_static_)
         std::memset(shared_base() + v.offset, poison, v.bytes);
+}
+
+void BlockRunner::check_shared_guard() {
+    const char* end = shared_ + shared_bytes_;
+    const auto touched = [](char c) { return c != char(poison); };
+    if (std::any_of(end, end + shared_guard, touched))
+        report("kernel " + find_function(call_->function).readable + ": write past the end of dynamic shared memory");
 }
 
 void BlockRunner::run_block() {
@@ -202,9 +177,9 @@ void BlockRunner::run_block() {
     for (int w = 0; w < (threads_per_block_ + 31) / 32; ++w) warps_[w].ready = warps_[w].done = 0;
     // Ignored by TSan from allocation to release, which makes it forget the last block's accesses.
     tsan_ignore_accesses(true);
-    // A fresh allocation of the exact size per block, so that ASan sees overruns; aligned as the card's is, to 1024 at
-    // least in practice, but promised to 16 only.
-    shared_ = static_cast<char*>(std::malloc(std::max<std::size_t>(shared_bytes_, 1)));
+    // A fresh allocation of the exact size per block, so that ASan sees overruns. Aligned to 16 only: what needs more
+    // (128 for TMA) must not be run here.
+    shared_ = static_cast<char*>(std::malloc(std::max<std::size_t>(shared_bytes_ + shared_guard, 1)));
     poison_shared();
     tsan_ignore_accesses(false);
     tsan_release(&start_sync_);
@@ -212,6 +187,7 @@ void BlockRunner::run_block() {
     resume_something();
     tsan_ignore_accesses(true);
     if (block_number_ == 0) learn_static_shared();
+    if (!failed_) check_shared_guard();
     std::free(shared_);
     tsan_ignore_accesses(false);
     if (!settings().tsan_blocks) tsan_acquire(&end_sync_);  // orders blocks: they share the static __shared__ variables
@@ -250,16 +226,19 @@ bool BlockRunner::run(KernelCall& call) {
     gridDim = grid;
     blockDim = block;
     if (int(threads_.size()) < threads_per_block_) threads_.resize(threads_per_block_);
-    for (int i = 0; i < threads_per_block_; ++i) {
-        const unsigned n = i;
-        threads_[i].index = uint3{n % block.x, n / block.x % block.y, n / (block.x * block.y)};
+    if (block.x != block_.x || block.y != block_.y || block.z != block_.z) {
+        for (unsigned i = 0; int(i) < threads_per_block_; ++i) {
+            threads_[i].number = int(i);
+            threads_[i].index = uint3{i % block.x, i / block.x % block.y, i / (block.x * block.y)};
+        }
+        block_ = block;
     }
     failed_ = false;
     idle_.reserve(2048);  // not to grow inside a kernel thread's TSan context
     all_.reserve(2048);
     const std::uint64_t blocks = std::uint64_t{grid.x} * grid.y * grid.z;
     for (block_number_ = 0; block_number_ < blocks && !failed_; ++block_number_) {
-        const std::uint64_t b = settings().reverse ? blocks - 1 - block_number_ : block_number_;
+        const std::uint64_t b = reverse_ ? blocks - 1 - block_number_ : block_number_;
         blockIdx = uint3{unsigned(b % grid.x), unsigned(b / grid.x % grid.y), unsigned(b / grid.x / grid.y)};
         run_block();
     }

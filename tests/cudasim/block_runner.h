@@ -1,11 +1,13 @@
 // The scheduler of one block's threads, and the warps' mailboxes.
 #pragma once
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "tests/cudasim/block.h"
+#include "tests/cudasim/device_state.h"
 #include "tests/cudasim/fiber.h"
 #include "tests/cudasim/symbols.h"
 
@@ -16,6 +18,13 @@ namespace cudasim {
 inline constexpr bool own_stacks = true;
 #else
 inline constexpr bool own_stacks = false;
+#endif
+
+// Behind dynamic shared memory, checked after every block where ASan does not watch.
+#ifdef CUDASIM_ASAN
+inline constexpr std::size_t shared_guard = 0;
+#else
+inline constexpr std::size_t shared_guard = 64;
 #endif
 
 inline constexpr int poison = 0xff;  // as float, bf16, half: NaN; as int: -1
@@ -34,6 +43,7 @@ enum class ThreadState : std::uint8_t { unstarted, running, waiting, done };
 
 struct Thread {
     uint3 index;
+    int number;  // in the block
     ThreadState state;
     Fiber* fiber;
     const char* what;  // what it waits for
@@ -64,6 +74,7 @@ struct Warp {
 
 class BlockRunner {
   public:
+    BlockRunner();
     ~BlockRunner();
     bool run(KernelCall& call);
 
@@ -75,7 +86,6 @@ class BlockRunner {
     std::string describe(const Thread* t) const;
     bool is_dynamic_shared(const void* p, std::size_t bytes) const;
     Thread* current() const { return current_; }
-    int linear(const Thread* t) const { return int(t - threads_.data()); }
     char* shared() const { return shared_; }
     void land_copies(Thread* t, int before_group);
 
@@ -89,15 +99,19 @@ class BlockRunner {
     Fiber* stack_for_next();
     void go(Fiber* to);
     void enter(Thread* t);
+    void use_context_of(Thread* t);
     void wait(const char* what, Where where);
     [[noreturn]] void deadlock();
     void abandon_stacks();
     Meeting* find_meeting(Warp& warp, std::uint32_t mask, const char* what, Where where);
     void poison_shared();
     void learn_static_shared();
+    void check_shared_guard();
     Thread* unstarted();
 
+    const bool reverse_;
     KernelCall* call_ = nullptr;
+    dim3 block_{0, 0, 0};  // that the threads' indices are for
     int threads_per_block_ = 0, next_unstarted_ = 0, done_ = 0, at_barrier_ = 0;
     std::uint64_t block_number_ = 0;
     bool failed_ = false;
@@ -122,5 +136,49 @@ class BlockRunner {
 extern constinit thread_local BlockRunner* block_runner;
 
 std::string text(Where where);  // file:line
+
+// What follows runs at every switch between threads.
+
+inline void BlockRunner::go(Fiber* to) {
+    Fiber* from = running_;
+    if (from == to) return;
+    running_ = to;
+    switch_fiber(from, to);
+}
+
+inline void BlockRunner::enter(Thread* t) {
+    current_ = t;
+    threadIdx = t->index;
+    t->state = ThreadState::running;
+#ifdef CUDASIM_TSAN
+    use_context_of(t);
+#endif
+}
+
+// The same warp first: its data are in cache.
+inline bool BlockRunner::resume_ready() {
+    const int warp_count = (threads_per_block_ + 31) / 32, mine = current_ ? current_->number / 32 : 0;
+    int chosen = warps_[mine].ready ? mine : -1;
+    if (chosen < 0 && next_unstarted_ >= threads_per_block_) {
+        for (int k = 1; k < warp_count && chosen < 0; ++k) {
+            const int w = mine + k < warp_count ? mine + k : mine + k - warp_count;
+            if (warps_[w].ready) chosen = w;
+        }
+    }
+    if (chosen < 0) return false;
+    std::uint32_t& ready = warps_[chosen].ready;
+    Thread* t = &threads_[chosen * 32 + std::countr_zero(ready)];
+    ready &= ready - 1;
+    enter(t);
+    go(t->fiber);
+    return true;
+}
+
+inline void BlockRunner::wait(const char* what, Where where) {
+    current_->state = ThreadState::waiting;
+    current_->what = what;
+    current_->where = where;
+    if (!resume_ready()) resume_something();
+}
 
 }  // namespace cudasim

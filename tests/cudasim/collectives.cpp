@@ -28,8 +28,7 @@ int BlockRunner::barrier(int predicate, const char* what, Where where) {
             const int lanes = threads_per_block_ - first;
             warps_[first / 32].ready = lanes >= 32 ? ~0u : (1u << lanes) - 1;
         }
-        const int me = linear(current_);
-        warps_[me / 32].ready &= ~(1u << (me % 32));
+        warps_[current_->number / 32].ready &= ~(1u << (current_->number % 32));
     }
     tsan_acquire(&barrier_sync_[parity]);
     return barrier_result_[parity];
@@ -62,7 +61,7 @@ Meeting* BlockRunner::find_meeting(Warp& warp, std::uint32_t mask, const char* w
 }
 
 char* BlockRunner::arrive(std::uint32_t mask, const char* what, Where where) {
-    const int me = linear(current_), lane = me % 32;
+    const int me = current_->number, lane = me % 32;
     Warp& warp = warps_[me / 32];
     if (!(mask >> lane & 1)) kernel_failure(std::string(what) + ": calling lane is not in its own mask", where);
     const int lanes = std::min(32, threads_per_block_ - me / 32 * 32);
@@ -77,7 +76,7 @@ char* BlockRunner::arrive(std::uint32_t mask, const char* what, Where where) {
 const char* BlockRunner::meet(Combine combine, const void* user) {
     Thread* t = current_;
     Meeting* m = t->meeting;
-    const int me = linear(t), lane = me % 32, g = m->generation & 1;
+    const int me = t->number, lane = me % 32, g = m->generation & 1;
     if (!combine) tsan_release(&m->in[g]);  // only __syncwarp orders memory; shuffles do not
     m->arrived |= 1u << lane;
     if (m->arrived == m->mask) {
@@ -115,7 +114,7 @@ void kernel_failure(const std::string& why, Where where) {
     r.fail(r.describe(r.current()) + ": " + why + " at " + text(where));
 }
 
-int lane_id() { return block_runner->linear(block_runner->current()) % 32; }
+int lane_id() { return block_runner->current()->number % 32; }
 void* dynamic_shared() { return block_runner->shared(); }
 bool is_shared(const void* p, std::size_t bytes) {
     return block_runner->is_dynamic_shared(p, bytes) || is_static_shared(p, bytes);

@@ -79,7 +79,7 @@ struct Product {
         auto* to = reinterpret_cast<T*>(d_data) + d.stride * batch;
         std::vector<float> bias(d.rows);
         if (x.epilogue == CUBLASLT_EPILOGUE_BIAS)
-            visit(x.bias_type, [&](auto zero) {
+            visit(cudaDataType(x.bias_type), [&](auto zero) {
                 for (std::size_t r = 0; r < d.rows; ++r) bias[r] = widen(static_cast<const decltype(zero)*>(x.bias)[r]);
             });
         for (std::size_t r = 0; r < d.rows; ++r)
@@ -188,7 +188,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t x, const vo
     if (p.beta != 0) touched.push_back({c, extent(p.c), false});
     if (p.x.epilogue == CUBLASLT_EPILOGUE_BIAS) {
         if (!p.x.bias) return refuse(CUBLAS_STATUS_INVALID_VALUE, call, "no bias pointer");
-        touched.push_back({p.x.bias, p.d.rows * element(p.x.bias_type), false});
+        touched.push_back({p.x.bias, p.d.rows * element(cudaDataType(p.x.bias_type)), false});
     }
     if (workspace_bytes) touched.push_back({workspace, workspace_bytes, true});
     const auto e = cudasim::enqueue(call, touched, stream, [p] { p.run(); });

@@ -21,9 +21,9 @@ struct Matmul {
     cublasLtPointerMode_t pointer_mode;
     cublasLtEpilogue_t epilogue;
     const void* bias;
-    cudaDataType bias_type;
+    std::int32_t bias_type;  // a cudaDataType, or bias_like_output
 };
-inline constexpr cudaDataType bias_like_output = cudaDataType(-1);
+inline constexpr std::int32_t bias_like_output = -1;
 
 struct Preference {
     std::uint64_t max_workspace;

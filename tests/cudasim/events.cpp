@@ -6,6 +6,7 @@ using namespace cudasim;
 extern "C" {
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned flags) {
+    if (state().devices.empty()) return done(cudaErrorNoDevice);
     *e = new CUevent_st{nullptr, current_device(), !(flags & cudaEventDisableTiming)};
     return cudaSuccess;
 }

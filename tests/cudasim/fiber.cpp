@@ -51,9 +51,13 @@ constexpr std::size_t stack_bytes = 256 << 10;  // ASan's red zones make frames 
 constexpr std::size_t stack_bytes = 64 << 10;
 #endif
 constexpr std::size_t page = 4096;
+// Stacks begin at ever other places of a page: else all would share a few sets of the first-level cache. A prime number
+// of cache lines.
+constexpr std::size_t colour_bytes = 7 * 64, colours = 37;
 
 thread_local Fiber* switched_from;  // so that ASan learns the OS stack's bounds
 thread_local void (*first_function)();
+thread_local std::size_t made = 0;
 
 void first_entry() {
 #ifdef CUDASIM_ASAN
@@ -71,7 +75,7 @@ void first_entry() {
 
 void prepare(Fiber* f, void (*entry)()) {
     first_function = entry;
-    const auto top = reinterpret_cast<std::uintptr_t>(f->stack + f->size) & ~std::uintptr_t{15};
+    const auto top = reinterpret_cast<std::uintptr_t>(f->stack + f->size - f->colour) & ~std::uintptr_t{15};
     auto* p = reinterpret_cast<std::uintptr_t*>(top);
     *--p = 0;                                               // return address of first_entry: none
     *--p = reinterpret_cast<std::uintptr_t>(&first_entry);  // `ret` jumps here with rsp % 16 == 8, as after a call
@@ -86,6 +90,7 @@ Fiber* make_fiber(void (*entry)()) {
         mmap(nullptr, stack_bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED || mprotect(base, page, PROT_NONE) != 0) std::abort();
     auto* f = new Fiber{.stack = static_cast<char*>(base) + page, .size = stack_bytes};
+    f->colour = made++ % colours * colour_bytes;
     prepare(f, entry);
     return f;
 }

@@ -5,10 +5,10 @@
 namespace cudasim {
 
 struct Fiber {
-    void* sp = nullptr;     // saved stack pointer while suspended
-    char* stack = nullptr;  // lowest usable byte (a guard page lies below it); null for the OS stack
-    std::size_t size = 0;
-    void* asan_fake = nullptr;  // ASan's own record of this stack while suspended
+    void* sp = nullptr;                // saved stack pointer while suspended
+    char* stack = nullptr;             // lowest usable byte (a guard page lies below it); null for the OS stack
+    std::size_t size = 0, colour = 0;  // bytes left free at its top
+    void* asan_fake = nullptr;         // ASan's own record of this stack while suspended
 };
 
 Fiber* make_fiber(void (*entry)());  // entry must never return

@@ -134,3 +134,16 @@ TEST_CASE("cudasim: CUB's devices sum, scan and sort, and need the memory they a
     CHECK(scan.get()[999] == 998 * 999 / 2);
     CHECK(sum.get()[0] == 1000);
 }
+
+TEST_CASE("cudasim: built-in functions give what they should") {
+    const Stream stream;
+    const int checks = 64;
+    for (const auto kernel : {kernels::builtins_of_warps, kernels::builtins_of_threads}) {
+        const DeviceArray<int> failures(std::vector<int>(checks, 0));
+        CHECK(kernel(failures, stream) == cudaSuccess);
+        std::vector<int> expected(checks, 0);
+        if (kernel == kernels::builtins_of_threads) expected[63] = 63;  // a bit per block
+        const auto got = failures.get();
+        for (int i = 0; i < checks; ++i) CHECK_MESSAGE(got[i] == expected[i], "check ", i);
+    }
+}

@@ -19,6 +19,7 @@ cudaError_t allocate(void** out, std::size_t bytes, int device) {
     Lock lock;
     State& s = state();
     *out = nullptr;
+    if (s.devices.empty()) return done(cudaErrorNoDevice);
     if (bytes == 0) return cudaSuccess;
     if (device != host_memory && s.devices[device].used + bytes > s.devices[device].limit)
         return done(cudaErrorMemoryAllocation);
@@ -100,6 +101,7 @@ cudaError_t cudaFreeHost(void* p) { return release("cudaFreeHost", p, true); }
 cudaError_t cudaHostRegister(void* p, size_t bytes, unsigned) {
     Lock lock;
     State& s = state();
+    if (s.devices.empty()) return done(cudaErrorNoDevice);
     if (!p || bytes == 0) return done(cudaErrorInvalidValue);
     const auto* begin = static_cast<char*>(p);
     const auto after = s.memory.lower_bound(begin);

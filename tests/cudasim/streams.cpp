@@ -66,11 +66,13 @@ cudaError_t push(CUstream_st* stream, const char* name, const std::vector<Access
     if (s.sticky(stream->device) != cudaSuccess) return s.sticky(stream->device);
     join(stream->clock, s.host_clock);
     const std::uint32_t tick = ++stream->clock[stream->id];
+    std::string race;  // the first: what one operation does wrong is one report
     for (const Access& a : touched) {
         const std::size_t bytes = a.bytes == to_boundary ? s.order.reach(a.data) : a.bytes;
-        const std::string race = s.order.access(a.data, bytes, a.write, {name, stream->id, tick}, stream->clock);
-        if (!race.empty()) report(race);
+        std::string found = s.order.access(a.data, bytes, a.write, {name, stream->id, tick}, stream->clock);
+        if (race.empty()) race = std::move(found);
     }
+    if (!race.empty()) report(race);
     auto operation = std::make_unique<Operation>(Operation{std::move(run)});
     tsan_release(&operation->sync);
     stream->queue.push_back(std::move(operation));
@@ -156,6 +158,7 @@ extern "C" {
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* out, unsigned, int priority) {
     Lock lock;
     State& s = state();
+    if (s.devices.empty()) return done(cudaErrorNoDevice);
     auto* stream = new CUstream_st;
     std::uint32_t tick = 0;
     if (s.free_streams.empty()) {
@@ -178,6 +181,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* out, unsigned flags) {
 }
 cudaError_t cudaStreamCreate(cudaStream_t* out) { return cudaStreamCreateWithPriority(out, 0, lowest_priority); }
 cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
+    if (state().devices.empty()) return done(cudaErrorNoDevice);
     *least = lowest_priority;
     *greatest = highest_priority;
     return cudaSuccess;
@@ -214,6 +218,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
 
 cudaError_t cudaDeviceSynchronize() {
     Lock lock;
+    if (state().devices.empty()) return done(cudaErrorNoDevice);
     return synchronize_device(lock, current_device());
 }
 

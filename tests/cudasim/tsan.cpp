@@ -14,6 +14,7 @@ void AnnotateIgnoreReadsBegin(const char* f, int l);
 void AnnotateIgnoreReadsEnd(const char* f, int l);
 void AnnotateIgnoreWritesBegin(const char* f, int l);
 void AnnotateIgnoreWritesEnd(const char* f, int l);
+void AnnotateBenignRaceSized(const char* f, int l, const volatile void* p, unsigned long bytes, const char* why);
 }
 
 namespace cudasim {
@@ -51,6 +52,8 @@ void tsan_ignore_accesses(bool on) {
         AnnotateIgnoreWritesEnd("", 0);
     }
 }
+
+void tsan_ignore_races(void* p, unsigned long bytes) { AnnotateBenignRaceSized("", 0, p, bytes, ""); }
 
 void tsan_ignore(bool on) {
     if (on && ++ignoring == 1) {

@@ -15,6 +15,7 @@ void tsan_acquire(void* address);
 void tsan_release(void* address);
 void tsan_ignore(bool on);           // locks taken meanwhile create no edge, accesses are not checked
 void tsan_ignore_accesses(bool on);  // of the current context
+void tsan_ignore_races(void* p, unsigned long bytes);
 #else
 inline void* tsan_make() { return nullptr; }
 inline void tsan_destroy(void*) {}
@@ -24,6 +25,7 @@ inline void tsan_acquire(void*) {}
 inline void tsan_release(void*) {}
 inline void tsan_ignore(bool) {}
 inline void tsan_ignore_accesses(bool) {}
+inline void tsan_ignore_races(void*, unsigned long) {}
 #endif
 
 }  // namespace cudasim

@@ -148,6 +148,21 @@ cudaError_t unaligned_copy(float* out, cudaStream_t stream) {
     return kernels::unaligned_copy(in, out, stream);
 }
 
+// CUDASIM_DEVICES=0
+void no_device() {
+    int count = -1;
+    void* p = nullptr;
+    cudaStream_t stream;
+    cudaEvent_t event;
+    cudaDeviceProp properties;
+    for (const cudaError_t e :
+         {cudaGetDeviceCount(&count), cudaSetDevice(0), cudaGetDevice(&count), cudaMalloc(&p, 4),
+          cudaHostAlloc(&p, 4, cudaHostAllocDefault), cudaStreamCreate(&stream), cudaEventCreate(&event),
+          cudaDeviceSynchronize(), cudaGetDeviceProperties(&properties, 0)})
+        std::printf("%s ", cudaGetErrorName(e));
+    std::printf("%d devices\n", count);
+}
+
 struct Case {
     const char* name;
     void (*run)();
@@ -180,6 +195,7 @@ constexpr Case cases[] = {
     {"pageable_copy", pageable_copy},
     {"default_stream", default_stream},
     {"ranks_disagree", ranks_disagree},
+    {"no_device", no_device},
 };
 
 #if defined(CUDASIM_ASAN)

@@ -1,0 +1,148 @@
+// From about 9 to 128 tokens: codes are decoded straight into operand A, x comes through shared memory.
+#include "ops/gemm/qmatmul.h"
+#include "ops/gemm/qmatmul_mma.cuh"
+#include "ops/gemm/split_k.h"
+#include "runtime/cuda/launch.cuh"
+#include "runtime/cuda/ptx.cuh"
+
+namespace tandem {
+
+namespace {
+
+constexpr int warps = 4, m_tiles = 2, rows = warps * m_tiles * 16, threads = warps * 32;
+constexpr std::int64_t least_chunks = 4;  // of a part of k
+
+// One chunk of x in shared memory, by 16 bytes: [word of a lane's four][token][t], so that eight lanes that read
+// together read 128 bytes in a row.
+template <int n_tiles>
+__device__ __forceinline__ void load_x(uint4* to, const nv_bf16* __restrict__ x, std::int64_t first_token,
+                                       std::int64_t tokens, std::int64_t k, std::int64_t in) {
+    constexpr int tile_tokens = n_tiles * 8, pieces = k_of_chunk / 8;
+#pragma unroll
+    for (int i = int(threadIdx.x); i < tile_tokens * pieces; i += threads) {
+        const int token = i / pieces, piece = i % pieces, t = piece / 4, w = piece % 4;
+        const bool inside = first_token + token < tokens && k + piece * 8 < in;
+        const nv_bf16* from = inside ? x + (first_token + token) * in + k + piece * 8 : x;
+        ptx::cp_async16(to + (w * tile_tokens + token) * 4 + t, from, inside ? 16 : 0);
+    }
+    ptx::cp_async_commit();
+}
+
+template <int n_tiles, bool nested>
+__device__ __forceinline__ void multiply_chunk(const CodeChunk<nested> (&chunk)[m_tiles], const uint4* x,
+                                               const Block4Tables<nested>& tables, float (&d)[m_tiles][n_tiles][4]) {
+    const int lane = int(threadIdx.x % 32);
+    float absmax[m_tiles][2];
+#pragma unroll
+    for (int m = 0; m < m_tiles; m++)
+#pragma unroll
+        for (int i = 0; i < 2; i++) absmax[m][i] = tables.absmax(chunk[m].absmax[i]);
+#pragma unroll
+    for (int w = 0; w < 4; w++) {
+        std::uint32_t a[m_tiles][2][4];
+#pragma unroll
+        for (int m = 0; m < m_tiles; m++) decode_steps(chunk[m], tables, absmax[m], w, a[m]);
+#pragma unroll
+        for (int n = 0; n < n_tiles; n++) {
+            const uint4 b = x[(w * n_tiles * 8 + n * 8) * 4 + lane];
+#pragma unroll
+            for (int m = 0; m < m_tiles; m++) {
+                ptx::mma_m16n8k16_bf16(d[m][n], a[m][0], {b.x, b.y});
+                ptx::mma_m16n8k16_bf16(d[m][n], a[m][1], {b.z, b.w});
+            }
+        }
+    }
+}
+
+// y[token, row], or the sums of this part of k where it is cut.
+template <int n_tiles>
+__device__ __forceinline__ void store(const float (&d)[m_tiles][n_tiles][4], std::int64_t first_row,
+                                      std::int64_t first_token, std::int64_t tokens, std::int64_t out,
+                                      const nv_bf16* bias, nv_bf16* y, float* sums) {
+    const int g = int(threadIdx.x % 32) / 4, t = int(threadIdx.x % 4);
+#pragma unroll
+    for (int m = 0; m < m_tiles; m++)
+#pragma unroll
+        for (int n = 0; n < n_tiles; n++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const std::int64_t row = first_row + m * 16 + g + i / 2 * 8, token = first_token + n * 8 + 2 * t + i % 2;
+                if (row >= out || token >= tokens) continue;
+                if (sums) sums[token * out + row] = d[m][n][i];
+                else y[token * out + row] = from_float<nv_bf16>(d[m][n][i] + (bias ? to_float(bias[row]) : 0.0f));
+            }
+}
+
+// A block makes 128 rows of W for n_tiles * 8 tokens over its part of k.
+template <int n_tiles, bool nested>
+__global__ void __launch_bounds__(threads, n_tiles == 2 ? 4 : n_tiles == 4 ? 3 : 2)
+    qmatmul_some_kernel(const std::byte* __restrict__ weight, Block4Parts parts, const nv_bf16* __restrict__ x,
+                        const nv_bf16* __restrict__ bias, nv_bf16* __restrict__ y, float* __restrict__ sums,
+                        std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t k_of_part) {
+    constexpr int stage = n_tiles * 8 * k_of_chunk / 8;
+    uint4* const x_tile = dynamic_shared<uint4>();  // two chunks
+    const int warp = int(threadIdx.x / 32), g = int(threadIdx.x % 32) / 4, t = int(threadIdx.x % 4);
+    const std::int64_t first_row = std::int64_t(blockIdx.x) * rows + warp * m_tiles * 16;
+    const std::int64_t first_token = std::int64_t(blockIdx.z) * n_tiles * 8;
+    const std::int64_t begin = std::int64_t(blockIdx.y) * k_of_part, end = min(begin + k_of_part, in);
+    const Block4Tables<nested> tables(weight, parts);
+    float d[m_tiles][n_tiles][4] = {};
+    CodeChunk<nested> now[m_tiles], next[m_tiles];
+    auto load_codes = [&](std::int64_t k) {
+#pragma unroll
+        for (int m = 0; m < m_tiles; m++) {
+            const std::int64_t row = first_row + m * 16 + g;
+            next[m].load(weight, parts, {min(row, out - 1), min(row + 8, out - 1)}, k + t * 32, in);
+        }
+    };
+    load_x<n_tiles>(x_tile, x, first_token, tokens, begin, in);
+    load_codes(begin);
+    int filled = 0;
+    for (std::int64_t k = begin; k < end; k += k_of_chunk, filled ^= 1) {
+#pragma unroll
+        for (int m = 0; m < m_tiles; m++) now[m] = next[m];
+        if (k + k_of_chunk < end) {
+            load_x<n_tiles>(x_tile + (filled ^ 1) * stage, x, first_token, tokens, k + k_of_chunk, in);
+            load_codes(k + k_of_chunk);
+            ptx::cp_async_wait<1>();
+        } else {
+            ptx::cp_async_wait<0>();
+        }
+        __syncthreads();
+        multiply_chunk<n_tiles>(now, x_tile + filled * stage, tables, d);
+        __syncthreads();
+    }
+    store(d, first_row, first_token, tokens, out, bias, y, sums ? sums + blockIdx.y * tokens * out : nullptr);
+}
+
+template <int n_tiles> void run(const CudaDevice& device, const QMatmul& q) {
+    const Block4Weight& w = q.weight;
+    const std::int64_t tokens = q.x.rows(), row_tiles = (w.out + rows - 1) / rows;
+    const std::int64_t token_tiles = (tokens + n_tiles * 8 - 1) / (n_tiles * 8);
+    const std::int64_t chunks = (w.in + k_of_chunk - 1) / k_of_chunk;
+    const SplitK cut = split_k(row_tiles * token_tiles, chunks, least_chunks, tokens * w.out);
+    float* sums = cut.parts > 1 ? reinterpret_cast<float*>(device.scratch) : nullptr;
+    const LaunchConfig config{dim3(unsigned(row_tiles), unsigned(cut.parts), unsigned(token_tiles)), dim3(threads),
+                              std::size_t(2 * n_tiles * 8 * k_of_chunk) * sizeof(nv_bf16), device.stream};
+    launch(w.spec.nested ? qmatmul_some_kernel<n_tiles, true> : qmatmul_some_kernel<n_tiles, false>, config, w.bytes,
+           block4_parts(w.spec, w.out * w.in), device_data<nv_bf16>(q.x), device_data<nv_bf16>(q.bias),
+           device_data<nv_bf16>(q.y), sums, tokens, w.out, w.in, cut.steps * k_of_chunk);
+    if (sums)
+        add_partial_sums(device, {.sums = sums,
+                                  .parts = cut.parts,
+                                  .elements = tokens * w.out,
+                                  .columns = w.out,
+                                  .c_type = DType::bf16,
+                                  .c = q.y.data(),
+                                  .bias = q.bias.data()});
+}
+
+}  // namespace
+
+void qmatmul_some(const CudaDevice& device, const QMatmul& q) {
+    if (q.x.rows() <= 16) run<2>(device, q);
+    else if (q.x.rows() <= 32) run<4>(device, q);
+    else run<8>(device, q);
+}
+
+}  // namespace tandem
