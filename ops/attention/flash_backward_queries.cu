@@ -75,13 +75,8 @@ template <int D> __global__ void __launch_bounds__(BackwardTiles<D>::threads, Ba
         add_rounded<D, N>(sum, dp, tile_k);
     }
 
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        const int row = own + half * 8 + threadIdx.x % 32 / 4;
-        if (at.first + row >= at.length) continue;
-        const std::size_t to = place_of_queries + std::size_t(row) * s.heads * s.dim;
-        store_row<D>(dq + to, dq_addend ? dq_addend + to : nullptr, sum[0], half, s.scale, s.dim, s.vectors);
-    }
+    store_rows<D>(dq + place_of_queries, dq_addend ? dq_addend + place_of_queries : nullptr, sum, s.scale, own,
+                  at.length - at.first, s.heads * s.dim, s);
 }
 
 }  // namespace
