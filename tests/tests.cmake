@@ -5,7 +5,6 @@ list(REMOVE_ITEM rooms cudasim)  # tests/cudasim/cudasim.cmake, in builds on the
 if(TANDEM_SANITIZE OR TANDEM_CUDA STREQUAL "sim")
     list(REMOVE_ITEM rooms style)  # it runs none of tandem's code
 endif()
-list(REMOVE_ITEM rooms cudasim)  # has its own build: cudasim/cudasim.cmake
 foreach(room ${rooms})
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/*.cpp)
     set(tests ${sources})

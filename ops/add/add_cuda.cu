@@ -5,8 +5,8 @@ namespace tandem {
 
 namespace {
 
-template <class T, int width>
-__global__ void __launch_bounds__(elementwise_threads) add_kernel(const T* a, const T* b, T* y, std::int64_t n) {
+template <class T, int width> __global__ void __launch_bounds__(elementwise_threads)
+    add_kernel(const T* a, const T* b, T* y, std::int64_t n) {
     const std::int64_t i = vector_start<width>();
     if (i >= n) return;
     const Vector<T, width> right = load<width>(b + i);

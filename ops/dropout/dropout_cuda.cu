@@ -6,15 +6,14 @@ namespace tandem {
 namespace {
 
 // The numbers of columns place.column to place.column + width - 1: four by each draw.
-template <int width>
-__device__ __forceinline__ Vector<std::uint32_t, width> draw(PhiloxKey key, RandomPlace place) {
+template <int width> __device__ __forceinline__ Vector<std::uint32_t, width> draw(PhiloxKey key, RandomPlace place) {
     Vector<std::uint32_t, width> numbers;
     if constexpr (width == 1) {
         const PhiloxBits bits = random_bits(key, place);
         numbers[0] = bits[0];
 #pragma unroll
-        for (int w = 1; w < 4; w++)
-            if (place.column % 4 == w) numbers[0] = bits[w];
+        for (std::uint32_t w = 1; w < 4; w++)
+            if (place.column % 4 == w) numbers[0] = bits[int(w)];
     } else {
 #pragma unroll
         for (int k = 0; k < width; k += 4) {
@@ -28,8 +27,7 @@ __device__ __forceinline__ Vector<std::uint32_t, width> draw(PhiloxKey key, Rand
 }
 
 // A block for 256 vectors of token blockIdx.x.
-template <class T, int width>
-__global__ void __launch_bounds__(elementwise_threads)
+template <class T, int width> __global__ void __launch_bounds__(elementwise_threads)
     dropout_kernel(const T* in, const std::int32_t* __restrict__ samples, const std::int32_t* __restrict__ positions,
                    const T* addend, T* out, std::int64_t columns, PhiloxKey key, std::uint32_t step,
                    std::uint32_t threshold, float scale) {

@@ -23,8 +23,7 @@ __device__ __forceinline__ void for_vectors(std::int64_t n, Held of_held, Other 
         of_other(column);
 }
 
-template <class T, int width>
-__global__ void __launch_bounds__(threads, 3)
+template <class T, int width> __global__ void __launch_bounds__(threads, 3)
     rmsnorm_kernel(const T* __restrict__ x, const T* __restrict__ weight, T* __restrict__ y, float* __restrict__ rstd,
                    std::int64_t n, float eps) {
     __shared__ float shared[threads / 32];
@@ -52,16 +51,13 @@ __global__ void __launch_bounds__(threads, 3)
         store(out + c, scaled);
     };
     for_vectors<held<T>, width>(
-        n, [&](int h, std::int64_t c) { write(c, kept[h]); },
-        [&](std::int64_t c) { write(c, load<width>(row + c)); });
+        n, [&](int h, std::int64_t c) { write(c, kept[h]); }, [&](std::int64_t c) { write(c, load<width>(row + c)); });
 }
 
 // With z = x * rstd: dx = rstd * (w dy - z * mean(w dy z)).
-template <class T, int width>
-__global__ void __launch_bounds__(threads)
-    rmsnorm_input_gradient_kernel(const T* __restrict__ x, const T* __restrict__ weight,
-                                  const float* __restrict__ rstd, const T* __restrict__ dy, const T* addend, T* dx,
-                                  std::int64_t n) {
+template <class T, int width> __global__ void __launch_bounds__(threads)
+    rmsnorm_input_gradient_kernel(const T* __restrict__ x, const T* __restrict__ weight, const float* __restrict__ rstd,
+                                  const T* __restrict__ dy, const T* addend, T* dx, std::int64_t n) {
     __shared__ float shared[threads / 32];
     const std::int64_t row = blockIdx.x * n;
     Vector<T, width> kept_x[held<T>] = {}, kept_dy[held<T>] = {};
@@ -87,8 +83,7 @@ __global__ void __launch_bounds__(threads)
         const Vector<T, width> w = load<width>(weight + c);
         Vector<float, width> gradient;
 #pragma unroll
-        for (int k = 0; k < width; k++)
-            gradient[k] = r * (to_float(w[k]) * to_float(vdy[k]) - to_float(vx[k]) * scale);
+        for (int k = 0; k < width; k++) gradient[k] = r * (to_float(w[k]) * to_float(vdy[k]) - to_float(vx[k]) * scale);
         store_gradient(dx, addend, row + c, gradient);
     };
     for_vectors<held<T>, width>(
@@ -100,8 +95,7 @@ constexpr int column_threads = 128;
 constexpr std::int64_t rows_at_least = 32, partials_at_most = 128;
 
 // A block sums dy * z for its columns over rows [blockIdx.y * rows_each, …), in order, into row blockIdx.y of partials.
-template <class T, int width>
-__global__ void __launch_bounds__(column_threads)
+template <class T, int width> __global__ void __launch_bounds__(column_threads)
     rmsnorm_weight_partials_kernel(const T* __restrict__ x, const float* __restrict__ rstd, const T* __restrict__ dy,
                                    float* __restrict__ partials, std::int64_t rows, std::int64_t rows_each,
                                    std::int64_t n) {
@@ -146,8 +140,8 @@ template <class T> void weight_gradient(const CudaDevice& device, const RmsnormB
                {dim3(blocks(width), unsigned(count)), dim3(column_threads), 0, device.stream}, x, rstd, dy, partials,
                rows, rows_each, n);
     });
-    launch(rmsnorm_weight_gradient_kernel, {dim3(blocks(1)), dim3(column_threads), 0, device.stream}, partials,
-           dweight, count, n);
+    launch(rmsnorm_weight_gradient_kernel, {dim3(blocks(1)), dim3(column_threads), 0, device.stream}, partials, dweight,
+           count, n);
 }
 
 }  // namespace

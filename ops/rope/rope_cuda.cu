@@ -12,8 +12,7 @@ constexpr float nan_value = std::numeric_limits<float>::quiet_NaN();
 
 // y1 = x1 cos - x2 sin, y2 = x2 cos + x1 sin for `width` columns of both halves of up to four heads of a token. All
 // become NaN where the token's position is outside the table.
-template <class T, int width>
-__global__ void __launch_bounds__(elementwise_threads)
+template <class T, int width> __global__ void __launch_bounds__(elementwise_threads)
     rope_kernel(const T* x, const std::int32_t* __restrict__ positions, const float* __restrict__ cos,
                 const float* __restrict__ sin, const T* addend, T* y, std::int64_t tokens, int heads, int half,
                 std::int64_t table_rows, float sign) {
@@ -68,8 +67,8 @@ void rope_rotate(const CudaDevice& device, const RopeRotate& a) {
         T* y = device_data<T>(a.y);
         visit_width<T>(half, {x, cos, sin, addend, y}, [&]<int width>() {
             launch(rope_kernel<T, width>, one_vector_each(tokens * groups * half, width, device.stream), x,
-                   device_data<std::int32_t>(a.positions), cos, sin, addend, y, tokens, heads, half,
-                   a.table.cos.dim(0), a.rotation == Rotation::forward ? 1.0f : -1.0f);
+                   device_data<std::int32_t>(a.positions), cos, sin, addend, y, tokens, heads, half, a.table.cos.dim(0),
+                   a.rotation == Rotation::forward ? 1.0f : -1.0f);
         });
     });
 }

@@ -7,8 +7,7 @@ namespace {
 
 __device__ __forceinline__ float sigmoid(float g) { return 1.0f / (1.0f + expf(-g)); }
 
-template <class T, int width>
-__global__ void __launch_bounds__(elementwise_threads)
+template <class T, int width> __global__ void __launch_bounds__(elementwise_threads)
     swiglu_kernel(const T* __restrict__ gate, const T* __restrict__ up, T* __restrict__ y, std::int64_t n) {
     const std::int64_t i = vector_start<width>();
     if (i >= n) return;
@@ -23,8 +22,7 @@ __global__ void __launch_bounds__(elementwise_threads)
 }
 
 // With s = sigmoid(g): d silu / dg = s (1 + g (1 - s)).
-template <class T, int width>
-__global__ void __launch_bounds__(elementwise_threads)
+template <class T, int width> __global__ void __launch_bounds__(elementwise_threads)
     swiglu_backward_kernel(const T* __restrict__ gate, const T* __restrict__ up, const T* __restrict__ dy,
                            const T* dgate_addend, T* dgate, const T* dup_addend, T* dup, std::int64_t n) {
     const std::int64_t i = vector_start<width>();

@@ -49,12 +49,13 @@ template <class T, int width> __device__ __forceinline__ void store(T* to, const
 
 // Calls f<width>(): T's vector width where `columns` is a multiple of it and all pointers are at multiples of 16 bytes,
 // else 1. Tensors begin at such places, so that the width follows the shape.
-template <class T, class F>
-void visit_width(std::int64_t columns, std::initializer_list<const void*> pointers, F&& f) {
+template <class T, class F> void visit_width(std::int64_t columns, std::initializer_list<const void*> pointers, F&& f) {
     bool whole = columns % vector_width<T> == 0;
     for (const void* p : pointers) whole = whole && reinterpret_cast<std::uintptr_t>(p) % 16 == 0;
-    if (whole) f.template operator()<vector_width<T>>();
-    else f.template operator()<1>();
+    if (whole)
+        f.template operator()<vector_width<T>>();
+    else
+        f.template operator()<1>();
 }
 
 // For elementwise kernels: a thread for each of n / width vectors, no loop.
