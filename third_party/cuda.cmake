@@ -19,8 +19,10 @@ if(TANDEM_CUDA STREQUAL "on")
     set(CMAKE_CUDA_COMPILER ${TANDEM_NVCC})
     set(CMAKE_CUDA_ARCHITECTURES OFF)  # ours, below: real code for each, nothing for cards to come
     set(CMAKE_CUDA_FLAGS_RELEASE "-O3")
+    # OBJECT.ptxas: registers, shared memory and spills of its kernels; ccache repeats what the compiler said.
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_SOURCE_DIR}/third_party/ptxas_report.sh)
     if(CCACHE)
-        set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
+        list(APPEND CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
     endif()
     enable_language(CUDA)
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # CMake 3.25 does not know it of nvcc 13
@@ -28,8 +30,8 @@ if(TANDEM_CUDA STREQUAL "on")
     find_path(NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
     find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_TARGET_DIR}/lib
                  ${CUDAToolkit_BIN_DIR}/../lib)
-    # fmt 9 switches constexpr off under nvcc, which g++ then misses.
-    string(APPEND CMAKE_CUDA_FLAGS " --fmad=false -DFMT_USE_CONSTEXPR=1 --Werror all-warnings"
+    # fmt 9 switches constexpr off under nvcc, which g++ then misses. ptxas tells of registers and spills.
+    string(APPEND CMAKE_CUDA_FLAGS " --fmad=false -DFMT_USE_CONSTEXPR=1 -Xptxas=-v --Werror all-warnings"
         " -Xcompiler=-Wall,-Wextra,-ffp-contract=off")
     foreach(architecture ${TANDEM_CUDA_ARCHITECTURES})
         string(APPEND CMAKE_CUDA_FLAGS " -gencode arch=compute_${architecture},code=sm_${architecture}")

@@ -36,9 +36,19 @@ fi
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 [[ -w ${HOME:-/} ]] || export CCACHE_DIR=$root/$folder/.ccache
 
-# A build folder that another checkout, generator or set of packages made is configured anew.
+# CUDA code is compiled for the cards that are here; where there are none, for every card that tandem supports.
+# TANDEM_CUDA_ARCHITECTURES (such as 89, or 86;89) says otherwise.
+architectures=${TANDEM_CUDA_ARCHITECTURES:-}
+if [[ -z $architectures ]] && type -P nvidia-smi >/dev/null; then
+    architectures=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null |
+        sed -nE 's/^([0-9]+)\.([0-9])$/\1\2/p' | awk '$1 >= 80' | sort -un | paste -sd ';') || true
+fi
+[[ -z $architectures ]] || options=("-DTANDEM_CUDA_ARCHITECTURES=$architectures" "${options[@]}")
+
+# A build folder that another checkout, generator, set of packages or options made is configured anew.
 configured() {
     [[ -e $folder/build.ninja && ! .deps -nt $folder/CMakeCache.txt ]] &&
+        [[ ! -e $folder/.options || $(<"$folder/.options") == "${options[*]}" ]] &&
         grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$folder/CMakeCache.txt"
 }
 
@@ -71,6 +81,7 @@ printf '%s\n' "$root" >"$stamp.new"  # its time is from before the build: what c
 if ! configured; then
     echo "tandem: configuring $folder/" >&2
     cmake --fresh -G Ninja -S . -B "$folder" "${options[@]}" >"$log" 2>&1 || fail '/CMake Error/,$p' "CMake failed"
+    printf '%s\n' "${options[*]}" >"$folder/.options"
 fi
 ninja -C "$folder" -j "$(nproc)" "${targets[@]}" 2>&1 | progress || fail '/^FAILED/,$p' "the build failed"
 mv "$stamp.new" "$stamp"

@@ -13,7 +13,7 @@ kernels=$(readelf -sW "$binary" | awk '
     $4 == "FILE" { source = $8 }
     $4 == "FUNC" && $8 ~ /^_ZN.*12_GLOBAL__N_1L?[0-9]+[A-Za-z0-9_]*_kernel[IE]/ && $8 !~ /\./ { print source, $8 }' |
     LC_ALL=C sort -u)
-executed=$(cat "$@" | LC_ALL=C sort -u)
+executed=$(cut -d " " -f 1,2 "$@" | LC_ALL=C sort -u)
 if [[ -z $kernels ]]; then
     echo "$binary has no CUDA kernels, or no symbols"
     exit 1

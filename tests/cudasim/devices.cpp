@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -26,11 +27,14 @@ bool exists(int device) { return device >= 0 && device < int(state().devices.siz
 int current_device() { return selected_device; }
 
 // At once, not when the process ends: that may be by a signal.
-void note_executed(Kernel& kernel) {
-    if (kernel.executed) return;
-    kernel.executed = true;
+void note_executed(Kernel& kernel, const KernelCall& call) {
+    const std::uint64_t threads = std::uint64_t{call.block.x} * call.block.y * call.block.z;
+    if (threads <= kernel.threads && call.shared_bytes <= kernel.dynamic_bytes) return;
+    kernel.threads = std::max(kernel.threads, threads);
+    kernel.dynamic_bytes = std::max(kernel.dynamic_bytes, call.shared_bytes);
     if (settings().executed.empty()) return;
-    const std::string line = kernel.symbol.source + " " + kernel.symbol.mangled + "\n";
+    const std::string line = kernel.symbol.source + " " + kernel.symbol.mangled + " " +
+                             std::to_string(kernel.threads) + " " + std::to_string(kernel.dynamic_bytes) + "\n";
     const int file = open(settings().executed.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
     if (file < 0 || write(file, line.data(), line.size()) != ssize_t(line.size()))
         report("CUDASIM_EXECUTED: cannot write " + settings().executed);

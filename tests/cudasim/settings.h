@@ -13,7 +13,7 @@ struct Settings {
     std::uint64_t jitter;  // CUDASIM_JITTER, a seed: random delays before the operations of streams
     bool reverse;          // CUDASIM_REVERSE: threads and blocks start in descending order
     bool tsan_blocks;      // CUDASIM_TSAN_BLOCKS: TSan also sees races between blocks
-    std::string executed;  // CUDASIM_EXECUTED: file that gets the names of the kernels that ran
+    std::string executed;  // CUDASIM_EXECUTED: file that gets the kernels that ran, with block size and shared memory
 };
 const Settings& settings();
 

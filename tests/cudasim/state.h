@@ -49,7 +49,8 @@ struct Kernel {
     FunctionSymbol symbol;
     std::string name;  // for reports
     int dynamic_limit;
-    bool executed = false;
+    std::uint64_t threads = 0;  // of a block, and dynamic shared memory: the most so far
+    std::size_t dynamic_bytes = 0;
 };
 
 }  // namespace cudasim
@@ -122,7 +123,7 @@ std::shared_ptr<Marker> push_marker(CUstream_st* stream);
 void wait_marker(Lock& lock, const std::shared_ptr<Marker>& marker, int device);
 cudaError_t synchronize_device(Lock& lock, int device);
 void fail_device(int device, cudaError_t e);
-void note_executed(Kernel& kernel);  // for CUDASIM_EXECUTED
+void note_executed(Kernel& kernel, const KernelCall& call);  // for CUDASIM_EXECUTED
 
 // The first check of every call that takes a stream.
 cudaError_t check_stream(const char* call, cudaStream_t stream);

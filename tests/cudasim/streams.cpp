@@ -132,7 +132,7 @@ cudaError_t enqueue_kernel(std::unique_ptr<KernelCall> call, const std::vector<A
         {
             Lock running;
             if (state().sticky(device) != cudaSuccess) return;
-            note_executed(kernel);
+            note_executed(kernel, *call);
         }
         if (run_grid(*call)) return;
         Lock failed;

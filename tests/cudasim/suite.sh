@@ -1,0 +1,39 @@
+# Sourced by tests/run --cudasim: the CUDA arm of everything, on two simulated cards. With a sanitizer the small ones.
+seconds_limit=1800
+
+if [[ -n $sanitizer ]]; then
+    select_tests cudasim ops dist
+else
+    select_tests cudasim ops quant dist equivalence tools
+    export CUDASIM_EXECUTED=$PWD/$logs/executed-kernels
+fi
+if [[ -n $sanitizer ]]; then programs=(); else programs=(tandem); fi
+chosen=()
+for script in "${scripts[@]}"; do
+    case $script in
+        tests/cudasim/planted_test.sh) chosen+=("$script") programs+=(cudasim_planted) ;;
+        tests/cudasim/* | tests/tools/demo_test.sh) [[ -n $sanitizer ]] || chosen+=("$script") ;;
+    esac
+done
+for room in "${rooms[@]}"; do
+    [[ $room == tools ]] || programs+=("test_$room")  # of the tools only the demo
+done
+build "${programs[@]}"
+
+# The longest first.
+start_program equivalence equivalence cards:
+for script in "${chosen[@]}"; do start_script "$script"; done
+for room in ops dist cudasim quant; do start_program "$room" "$room" ''; done
+if [[ -z $sanitizer ]]; then
+    for room in dist ops; do
+        start_program "$room-jitter" "$room" '' CUDASIM_JITTER=7
+        start_program "$room-reverse" "$room" '' CUDASIM_REVERSE=1
+    done
+    start_program dist-no-peer-access dist '' CUDASIM_PEER=0
+fi
+wait
+if [[ -z $sanitizer$filter ]]; then
+    run_test script coverage tests/cudasim/coverage.sh "$folder/tandem" "$CUDASIM_EXECUTED"
+    cat "$logs/coverage.log"
+fi
+report_tests
