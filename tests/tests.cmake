@@ -5,7 +5,6 @@ list(REMOVE_ITEM rooms cudasim)  # tests/cudasim/cudasim.cmake, in builds on the
 if(TANDEM_SANITIZE OR TANDEM_CUDA STREQUAL "sim")
     list(REMOVE_ITEM rooms style)  # it runs none of tandem's code
 endif()
-list(REMOVE_ITEM rooms cudasim)  # has its own build: cudasim/cudasim.cmake
 foreach(room ${rooms})
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/*.cpp)
     set(tests ${sources})
@@ -29,6 +28,13 @@ foreach(source ${benchmarks})
     add_executable(bench_${name} EXCLUDE_FROM_ALL ${source})
     target_link_libraries(bench_${name} PRIVATE tandem_tools)
 endforeach()
+
+if(NOT TANDEM_CUDA STREQUAL "off")  # timings on a card: tests/gpu/timings.sh
+    add_executable(bench_gpu EXCLUDE_FROM_ALL tests/gpu/bench_gpu.cu tests/gpu/results.cpp)
+    set_target_properties(bench_gpu PROPERTIES LINKER_LANGUAGE CXX)
+    target_link_libraries(bench_gpu PUBLIC tandem_tools)
+    tandem_cuda_room(bench_gpu tests/gpu/bench_gpu.cu)
+endif()
 
 # Tests that run the program; some let its system calls fail.
 add_library(failing_io MODULE tests/support/failing_io.cpp)
