@@ -29,6 +29,13 @@ foreach(source ${benchmarks})
     target_link_libraries(bench_${name} PRIVATE tandem_tools)
 endforeach()
 
+if(NOT TANDEM_CUDA STREQUAL "off")  # timings on a card: tests/gpu/timings.sh
+    add_executable(bench_gpu EXCLUDE_FROM_ALL tests/gpu/bench_gpu.cu tests/gpu/results.cpp)
+    set_target_properties(bench_gpu PROPERTIES LINKER_LANGUAGE CXX)
+    target_link_libraries(bench_gpu PUBLIC tandem_tools)
+    tandem_cuda_room(bench_gpu tests/gpu/bench_gpu.cu)
+endif()
+
 # Tests that run the program; some let its system calls fail.
 add_library(failing_io MODULE tests/support/failing_io.cpp)
 target_link_libraries(failing_io PRIVATE ${CMAKE_DL_LIBS})

@@ -4,7 +4,7 @@ seconds_limit=1800
 if [[ -n $sanitizer ]]; then
     select_tests cudasim ops dist
 else
-    select_tests cudasim ops quant dist equivalence tools
+    select_tests cudasim ops quant dist equivalence
     export CUDASIM_EXECUTED=$PWD/$logs/executed-kernels
 fi
 if [[ -n $sanitizer ]]; then programs=(); else programs=(tandem); fi
@@ -12,13 +12,10 @@ chosen=()
 for script in "${scripts[@]}"; do
     case $script in
         tests/cudasim/planted_test.sh) chosen+=("$script") programs+=(cudasim_planted) ;;
-        tests/cudasim/* | tests/tools/demo_test.sh) [[ -n $sanitizer ]] || chosen+=("$script") ;;
+        tests/cudasim/*) [[ -n $sanitizer ]] || chosen+=("$script") ;;
     esac
 done
-for room in "${rooms[@]}"; do
-    [[ $room == tools ]] || programs+=("test_$room")  # of the tools only the demo
-done
-build "${programs[@]}"
+build "${programs[@]}" "${rooms[@]/#/test_}"
 
 # The longest first.
 start_program equivalence equivalence cards:

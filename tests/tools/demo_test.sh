@@ -6,6 +6,7 @@ root=$(dirname "$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")")
 tandem=$root/${BUILD_FOLDER:-build}/tandem
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+export CUDA_VISIBLE_DEVICES=  # on the CPU, whatever is here
 cd "$folder"
 
 fail() {

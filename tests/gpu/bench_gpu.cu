@@ -1,0 +1,230 @@
+// What the kernels reach on the card that is here, beside what its memory and cuBLASLt reach. Writes FOLDER/results.json
+// and FOLDER/RESULTS.md. FACTS.json describes the machine; each NAME=METRICS.jsonl is a run of `tandem train`.
+// usage: bench_gpu FOLDER FACTS.json [--small] [NAME=METRICS.jsonl...]
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "ops/attention/attention.h"
+#include "ops/gemm/dequantize_cuda.h"
+#include "ops/gemm/qmatmul.h"
+#include "runtime/cuda/check.h"
+#include "runtime/cuda/cuda_engine.h"
+#include "runtime/cuda/cuda_memory.h"
+#include "runtime/cuda/matmul.h"
+#include "runtime/cuda/tile_ahead.h"
+#include "tests/gpu/results.h"
+
+using namespace tandem;
+using namespace tandem::gpu;
+
+namespace {
+
+constexpr QuantSpec nf4{};
+
+class Bench {
+  public:
+    // small: to try the program itself, on the simulator.
+    explicit Bench(bool small)
+        : small_(small),
+          repeats_(small ? 2 : 20),
+          memory_(make_cuda_heap_memory(0)),
+          scratch_(*memory_, std::size_t(scaled(28672) * scaled(8192)) * 2),
+          engine_(0, abort_),
+          device_(bound_device()),
+          ctx_(parts()) {
+        memory_->watch(extent_watch());
+        for (cudaEvent_t* e : {&begin_, &end_}) cuda::check(cudaEventCreate(e), "cudaEventCreate");
+    }
+    void copy(Results& r);
+    void dequantization(Results& r);
+    void gemv(Results& r, std::int64_t out, std::int64_t in);
+    void peak(Results& r);
+    void products(Results& r, std::int64_t tokens);
+    void attention_2048(Results& r);
+
+  private:
+    CudaDevice bound_device() {
+        engine_.bind();
+        return engine_.device(scratch_);
+    }
+    ContextParts parts() {
+        ContextParts p;
+        p.device = p.target = DeviceKind::cuda;
+        p.cuda = device_;
+        p.compute = DType::bf16;
+        p.memory = memory_.get();
+        p.compute_stream = p.gather_stream = p.reduce_stream = &engine_.compute;
+        p.abort = &abort_;
+        return p;
+    }
+    std::int64_t scaled(std::int64_t size) const { return small_ ? std::max<std::int64_t>(size / 64, 64) : size; }
+    double seconds(const std::function<void()>& work);
+    // Bytes 0: zeros are as fast as any, but a card clocks higher on them.
+    Tensor tensor(const Shape& shape, DType dtype);
+    double dense_product(std::int64_t m, std::int64_t n, std::int64_t k);
+
+    bool small_;
+    int repeats_;
+    AbortSignal abort_;
+    std::unique_ptr<Memory> memory_;
+    CudaScratch scratch_;
+    CudaEngine engine_;
+    CudaDevice device_;
+    Context ctx_;
+    cudaEvent_t begin_ = nullptr, end_ = nullptr;
+};
+
+// The median of single runs; the first three warm up.
+double Bench::seconds(const std::function<void()>& work) {
+    std::vector<double> times;
+    for (int i = 0; i < repeats_ + 3; i++) {
+        cuda::check(cudaEventRecord(begin_, device_.stream), "cudaEventRecord");
+        work();
+        cuda::check(cudaEventRecord(end_, device_.stream), "cudaEventRecord");
+        engine_.compute.synchronize();
+        float ms = 0;
+        cuda::check(cudaEventElapsedTime(&ms, begin_, end_), "cudaEventElapsedTime");
+        if (i >= 3) times.push_back(ms * 1e-3);
+    }
+    return median(times);
+}
+
+Tensor Bench::tensor(const Shape& shape, DType dtype) {
+    Tensor t = ctx_.empty(shape, dtype, "bench");
+    std::vector<std::byte> bytes(t.bytes());
+    std::uint32_t state = 1;
+    auto next = [&] { return state = state * 1664525u + 1013904223u; };
+    if (dtype == DType::bf16) {
+        auto* numbers = reinterpret_cast<std::uint16_t*>(bytes.data());
+        for (std::size_t i = 0; i < bytes.size() / 2; i++)  // +-[0.5, 1)
+            numbers[i] = std::uint16_t(0x3f00u | (next() >> 25) | ((next() >> 16) & 0x8000u));
+    } else {
+        for (std::byte& b : bytes) b = std::byte(next() >> 24);
+    }
+    ctx_.upload(t, bytes);
+    engine_.compute.synchronize();
+    return t;
+}
+
+void Bench::copy(Results& r) {
+    const std::size_t bytes = small_ ? 1u << 20 : 1u << 30;
+    Tensor a = ctx_.empty({std::int64_t(bytes)}, DType::u8, "from"), b = ctx_.empty(a.shape(), DType::u8, "to");
+    engine_.compute.fill(a.data(), 1, bytes);
+    const double s = seconds([&] { engine_.compute.copy(b.data(), a.data(), bytes); });
+    r.add("copy", 2.0 * double(bytes) / s / 1e9, "GB/s read and written");
+}
+
+void Bench::peak(Results& r) {
+    const std::int64_t n = scaled(8192);
+    r.add("matmul", 2.0 * double(n * n * n) / dense_product(n, n, n) / 1e12, "TFLOP/s, bf16, cuBLASLt");
+}
+
+double Bench::dense_product(std::int64_t m, std::int64_t n, std::int64_t k) {
+    Tensor a = tensor({m, k}, DType::bf16), b = tensor({n, k}, DType::bf16), c = tensor({m, n}, DType::bf16);
+    return seconds([&] {
+        device_.matmul->run(device_.stream, {.m = m,
+                                             .n = n,
+                                             .k = k,
+                                             .a = {a.data(), k, false},
+                                             .b = {b.data(), k, true},
+                                             .c = c.data(),
+                                             .c_stride = n});
+    });
+}
+
+void Bench::dequantization(Results& r) {
+    const std::int64_t elements = scaled(14336) * scaled(4096);
+    const std::size_t bytes = quant_layout(nf4, elements).bytes;
+    Tensor weight = tensor({std::int64_t(bytes)}, DType::u8), out = ctx_.empty({elements}, DType::bf16, "out");
+    const double s =
+        seconds([&] { dequantize(device_.stream, nf4, elements, weight.data(), DType::bf16, out.data()); });
+    const double moved = (double(bytes) + double(out.bytes())) / s / 1e9;
+    r.add("dequantize", moved, "GB/s, NF4 to bf16");
+    r.share("dequantize", "copy", 85);
+}
+
+void Bench::gemv(Results& r, std::int64_t out, std::int64_t in) {
+    const std::string name = fmt::format("gemv {}x{}", out, in);
+    out = scaled(out), in = scaled(in);
+    const std::size_t bytes = quant_layout(nf4, out * in).bytes;
+    Tensor weight = tensor({std::int64_t(bytes)}, DType::u8), x = tensor({1, in}, DType::bf16);
+    QMatmul args{x, {nf4, out, in, weight.data()}, {}, ctx_.empty({1, out}, DType::bf16, "y")};
+    r.add(name, double(bytes) / seconds([&] { qmatmul(device_, args); }) / 1e9, "GB/s of NF4 weight");
+    r.share(name, "copy", 70);
+}
+
+// Several weights one after the other, as a layer has them: the next is dequantized while this one is multiplied.
+void Bench::products(Results& r, std::int64_t tokens) {
+    constexpr int weights = 4;
+    const std::string name = fmt::format("qmatmul {}x4096x4096", tokens), dense = name + " dense";
+    const std::int64_t m = scaled(tokens), n = scaled(4096), k = scaled(4096);
+    const double flops = 2.0 * double(m * n * k);
+    r.add(dense, flops / dense_product(m, n, k) / 1e12, "TFLOP/s, bf16 weight");
+    const std::size_t bytes = quant_layout(nf4, n * k).bytes;
+    Tensor weight = tensor({std::int64_t(bytes) * weights}, DType::u8), x = tensor({m, k}, DType::bf16);
+    Tensor y = ctx_.empty({m, n}, DType::bf16, "y");
+    const double s = seconds([&] {
+        device_.tiles->begin(1);
+        for (int w = 0; w < weights; w++)
+            qmatmul(device_, {x, {nf4, n, k, weight.data() + std::size_t(w) * bytes}, {}, y});
+        device_.tiles->end();
+    });
+    r.add(name, flops * weights / s / 1e12, "TFLOP/s, NF4 weight");
+    r.share(name, dense, 90);
+}
+
+void Bench::attention_2048(Results& r) {
+    const std::int64_t tokens = scaled(2048);
+    const AttentionShape shape{small_ ? 2 : 32, small_ ? 1 : 8, 128};
+    auto leaf = [&](int heads) {
+        return Value(tensor({tokens, std::int64_t(heads) * 128}, DType::bf16), std::make_shared<GradSlot>());
+    };
+    const Value q = leaf(shape.heads), k = leaf(shape.kv_heads), v = leaf(shape.kv_heads);
+    const Tensor dy = tensor(q.shape(), DType::bf16), ends = ctx_.empty({2}, DType::i32, "cu_seqlens");
+    const std::vector<std::int32_t> document{0, std::int32_t(tokens)};
+    ctx_.upload(ends, std::as_bytes(std::span(document)));
+    const double forward = seconds([&] { attention(ctx_, q, k, v, ends, shape); });
+    const double both = seconds([&] {
+        Tape tape;
+        {
+            TapeScope record(ctx_, &tape);
+            const Value y = attention(ctx_, q, k, v, ends, shape);
+            y.slot()->gradient = dy;
+        }
+        tape.run(ctx_);
+        for (const Value* x : {&q, &k, &v}) x->slot()->gradient = Tensor();
+    });
+    // Two products forward and five backward, of which causality halves the work.
+    const double product = double(tokens * tokens) * 128 * shape.heads;
+    r.add("attention forward", 2 * product / forward / 1e12, "TFLOP/s at 2048 x 128, causal");
+    r.share("attention forward", "matmul", 45);
+    r.add("attention backward", 5 * product / (both - forward) / 1e12, "TFLOP/s at 2048 x 128, causal");
+    r.share("attention backward", "matmul", 35);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+    std::vector<std::string> arguments(words + 1, words + count);
+    const bool small = std::erase(arguments, "--small") > 0;
+    if (arguments.size() < 2) {
+        std::fputs("usage: bench_gpu FOLDER FACTS.json [--small] [NAME=METRICS.jsonl...]\n", stderr);
+        return 2;
+    }
+    Results results(arguments[1]);
+    {
+        Bench bench(small);
+        bench.copy(results);
+        bench.peak(results);
+        bench.dequantization(results);
+        bench.gemv(results, 4096, 4096);
+        bench.gemv(results, 28672, 8192);
+        for (std::int64_t tokens : {2048, 4096}) bench.products(results, tokens);
+        bench.attention_2048(results);
+    }
+    for (std::size_t i = 2; i < arguments.size(); i++) results.add_run(arguments[i]);
+    results.compare_runs();
+    results.write(arguments[0]);
+}
