@@ -36,13 +36,8 @@ template <class T, int width> __global__ void __launch_bounds__(threads)
                     std::int64_t tokens, std::int64_t columns) {
     const std::int64_t row = rows[blockIdx.x];
     if (row < 0 || row >= tokens) return;
-    for (std::int64_t i = std::int64_t(threadIdx.x) * width; i < columns; i += threads * width) {
-        const Vector<T, width> v = load<width>(from + blockIdx.x * columns + i);
-        Vector<float, width> value;
-#pragma unroll
-        for (int e = 0; e < width; e++) value[e] = to_float(v[e]);
-        store_gradient<T>(to + row * columns, to + row * columns, i, value);
-    }
+    for (std::int64_t i = std::int64_t(threadIdx.x) * width; i < columns; i += threads * width)
+        store_gradient<T>(to + row * columns, to + row * columns, i, load<width>(from + blockIdx.x * columns + i));
 }
 
 __global__ void __launch_bounds__(threads)
