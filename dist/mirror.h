@@ -1,5 +1,5 @@
-// One copy of all frozen bytes in host memory, from which each rank of this process copies what it does not hold. Frozen
-// bytes never change, so no peer takes part. Page-locked for cards.
+// One copy of all frozen bytes in host memory, from which each rank of this process copies what it does not hold.
+// Frozen bytes never change, so no peer takes part. Page-locked for cards.
 #pragma once
 #include <memory>
 #include <vector>

@@ -27,8 +27,8 @@ inline std::vector<UnitRanges> ranges_of(const std::vector<UnitLayout>& units, i
 // The plan device has no bytes: null stays null.
 inline std::byte* advance(std::byte* base, std::size_t bytes) { return base ? base + bytes : nullptr; }
 
-// The part of `data`, which begins at byte `offset` of a blob, that falls into [begin, begin + bytes) of it, and how far
-// behind `begin`.
+// The part of `data`, which begins at byte `offset` of a blob, that falls into [begin, begin + bytes) of it, and how
+// far behind `begin`.
 struct Overlap {
     std::size_t at;
     std::span<const std::byte> data;

@@ -23,7 +23,7 @@ struct StoreOptions {
     std::vector<std::vector<int>> schedules = {};  // that will be asked for: they size the buffers
     std::size_t arena_cap = std::numeric_limits<std::size_t>::max();  // bytes for gathered units; less prefetches less
     Mirror* mirror = nullptr;  // frozen bytes that a rank lacks come from there instead of from its peers
-    bool poison = false;                                              // fill what was let go with NaN, for tests
+    bool poison = false;       // fill what was let go with NaN, for tests
 };
 
 // All ranks make it together, with the same units and options. The context, transport and collective outlive it; it

@@ -30,7 +30,9 @@ if(TANDEM_CUDA STREQUAL "on")
     find_path(NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
     find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_TARGET_DIR}/lib
                  ${CUDAToolkit_BIN_DIR}/../lib)
-    string(APPEND CMAKE_CUDA_FLAGS " --fmad=false -DFMT_USE_CONSTEXPR=1 -Xptxas=-v --Werror all-warnings -Xcompiler=-Wall,-Wextra,-ffp-contract=off")
+    # fmt 9 switches constexpr off under nvcc, which g++ then misses. ptxas tells of registers and spills.
+    string(APPEND CMAKE_CUDA_FLAGS " --fmad=false -DFMT_USE_CONSTEXPR=1 -Xptxas=-v --Werror all-warnings"
+        " -Xcompiler=-Wall,-Wextra,-ffp-contract=off")
     foreach(architecture ${TANDEM_CUDA_ARCHITECTURES})
         string(APPEND CMAKE_CUDA_FLAGS " -gencode arch=compute_${architecture},code=sm_${architecture}")
     endforeach()

@@ -51,10 +51,10 @@ void check_room(const ModelOptions& options, const std::vector<MemoryPlan>& plan
     for (std::size_t r = 0; r < ordinals.size(); r++) {
         const std::size_t bytes = plans[r].slab_bytes();
         if (options.gpu_memory && bytes > std::size_t(options.gpu_memory->bytes))
-            throw DoesNotFit(fmt::format(
-                "rank {} needs {} bytes, --gpu-memory allows {}; use a shorter --context-length, a smaller "
-                "--batch-size or more cards",
-                r, bytes, options.gpu_memory->bytes));
+            throw DoesNotFit(
+                fmt::format("rank {} needs {} bytes, --gpu-memory allows {}; use a shorter --context-length, a smaller "
+                            "--batch-size or more cards",
+                            r, bytes, options.gpu_memory->bytes));
         needed[ordinals[r]] += bytes;
     }
     if constexpr (build::has_cuda) {

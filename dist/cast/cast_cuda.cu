@@ -5,8 +5,7 @@ namespace tandem {
 
 namespace {
 
-template <class T, int width>
-__global__ void __launch_bounds__(elementwise_threads)
+template <class T, int width> __global__ void __launch_bounds__(elementwise_threads)
     cast_kernel(const float* __restrict__ from, T* __restrict__ to, std::int64_t n) {
     const std::int64_t i = vector_start<width>();
     if (i >= n) return;

@@ -1,7 +1,6 @@
-#include "dist/nccl/nccl_transport.h"
-
 #include <set>
 
+#include "dist/nccl/nccl_transport.h"
 #include "dist/peer/add_ranges.h"
 #include "runtime/cuda/cuda_stream.h"
 
@@ -68,7 +67,8 @@ class Communicator {
 
 class NcclTransport final : public Transport {
   public:
-    NcclTransport(HostGroup& group, int rank, int card) : rank_(rank), size_(group.world_size), comm_(group, rank, card) {}
+    NcclTransport(HostGroup& group, int rank, int card)
+        : rank_(rank), size_(group.world_size), comm_(group, rank, card) {}
     int rank() const override { return rank_; }
     int world_size() const override { return size_; }
     void publish(std::span<const std::byte> memory) override { published_ = memory; }
@@ -127,8 +127,8 @@ std::unique_ptr<Transport> make_nccl_transport(HostGroup& group, int rank, const
         throw InputError("[nccl] expected each card once, NCCL refuses two ranks on one; use --transport peer");
     int version = 0;
     if (ncclGetVersion(&version) != ncclSuccess || version < least_version)
-        throw InputError(fmt::format("[nccl] expected NCCL {} or newer, got {}; use --transport peer", least_version,
-                                     version));
+        throw InputError(
+            fmt::format("[nccl] expected NCCL {} or newer, got {}; use --transport peer", least_version, version));
     return std::make_unique<NcclTransport>(group, rank, cards[std::size_t(rank)]);
 }
 

@@ -32,8 +32,8 @@ class HostExchange {
     Meeting& place_;
     const int rank_, world_size_;
     CudaStream down_;
-    PinnedSlab slab_;                           // two turns of world_size chunks
-    std::array<Message, 2> message_;            // by turn
+    PinnedSlab slab_;                              // two turns of world_size chunks
+    std::array<Message, 2> message_;               // by turn
     std::array<std::vector<Event>, 2> may_write_;  // by turn: all peers have taken what was there
     std::size_t turn_ = 0;
 };

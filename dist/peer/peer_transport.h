@@ -1,7 +1,7 @@
-// Ranks on cards of one process, moved by the copy engines: directly where a card can read another's memory and was seen
-// to read it rightly, else through page-locked host memory, in chunks, on the copy engines of both.
-// The host threads meet when a collective is enqueued, to tell each other addresses and events; no stream waits for work
-// that is not enqueued yet.
+// Ranks on cards of one process, moved by the copy engines: directly where a card can read another's memory and was
+// seen to read it rightly, else through page-locked host memory, in chunks, on the copy engines of both. The host
+// threads meet when a collective is enqueued, to tell each other addresses and events; no stream waits for work that is
+// not enqueued yet.
 #pragma once
 #include "dist/host/host_group.h"
 

@@ -25,7 +25,11 @@ Tensor view(const std::byte* data, const UnitState& s, DType type) { return {dat
 }  // namespace
 
 Trainer::Trainer(Context& ctx, LayerStore& store, Collective& ranks, const Llama& model, const TrainSettings& settings)
-    : ctx_(ctx), store_(store), ranks_(ranks), model_(model), settings_(settings),
+    : ctx_(ctx),
+      store_(store),
+      ranks_(ranks),
+      model_(model),
+      settings_(settings),
       schedule_(training_schedule(model.params)) {
     DType type = ctx.gradient_type();
     for (std::size_t u = 0; u < model.params.units.size(); u++) {
@@ -150,11 +154,22 @@ void Trainer::update(double lr, double gradient_scale) {
     for (UnitState& s : states_) {
         Tensor master = view(s.range.master, s, type), gradient = view(s.range.gradient, s, type);
         if (settings_.optimizer == OptimizerKind::adamw)
-            adamw(ctx_, {.master = master, .gradient = gradient, .m = s.m, .v = s.v, .lr = lr, .beta1 = settings_.beta1,
-                         .beta2 = settings_.beta2, .eps = settings_.eps, .weight_decay = settings_.weight_decay,
-                         .gradient_scale = gradient_scale, .step = updates_});
+            adamw(ctx_, {.master = master,
+                         .gradient = gradient,
+                         .m = s.m,
+                         .v = s.v,
+                         .lr = lr,
+                         .beta1 = settings_.beta1,
+                         .beta2 = settings_.beta2,
+                         .eps = settings_.eps,
+                         .weight_decay = settings_.weight_decay,
+                         .gradient_scale = gradient_scale,
+                         .step = updates_});
         else
-            sgd(ctx_, {.master = master, .gradient = gradient, .lr = lr, .weight_decay = settings_.weight_decay,
+            sgd(ctx_, {.master = master,
+                       .gradient = gradient,
+                       .lr = lr,
+                       .weight_decay = settings_.weight_decay,
                        .gradient_scale = gradient_scale});
     }
     store_.updated(ctx_.compute());

@@ -21,7 +21,7 @@ struct TrainSettings {
 
 // What this rank computes in a step, and the counts of the whole step over all ranks and micro-batches.
 struct StepInput {
-    std::vector<HostBatch> micro;     // empty batches too: every rank runs every micro-batch
+    std::vector<HostBatch> micro;  // empty batches too: every rank runs every micro-batch
     std::int64_t supervised = 0;
 };
 
@@ -48,7 +48,7 @@ class Trainer {
 
     // Steps that changed the weights; AdamW's bias correction and random numbers follow it.
     std::int64_t updates() const { return updates_; }
-    std::int64_t steps() const { return steps_; }  // all of them, skipped ones too
+    std::int64_t steps() const { return steps_; }            // all of them, skipped ones too
     void restore(std::int64_t steps, std::int64_t updates);  // after the states' bytes were put back
     std::vector<UnitState>& states() { return states_; }
 

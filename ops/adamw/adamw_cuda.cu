@@ -5,8 +5,7 @@ namespace tandem {
 
 namespace {
 
-template <int width>
-__global__ void __launch_bounds__(elementwise_threads)
+template <int width> __global__ void __launch_bounds__(elementwise_threads)
     adamw_update_kernel(float* __restrict__ master, float* __restrict__ gradient, float* __restrict__ m,
                         float* __restrict__ v, std::int64_t n, AdamwScalars<float> c) {
     const std::int64_t i = vector_start<width>();

@@ -5,15 +5,11 @@ namespace tandem {
 
 namespace {
 
-template <class T, int width>
-__global__ void __launch_bounds__(elementwise_threads) add_kernel(const T* a, const T* b, T* y, std::int64_t n) {
+template <class T, int width> __global__ void __launch_bounds__(elementwise_threads)
+    add_kernel(const T* a, const T* b, T* y, std::int64_t n) {
     const std::int64_t i = vector_start<width>();
     if (i >= n) return;
-    const Vector<T, width> right = load<width>(b + i);
-    Vector<float, width> value;
-#pragma unroll
-    for (int k = 0; k < width; k++) value[k] = to_float(right[k]);
-    store_gradient(y, a, i, value);
+    store_gradient(y, a, i, load<width>(b + i));
 }
 
 }  // namespace

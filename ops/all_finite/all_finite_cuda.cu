@@ -5,8 +5,7 @@ namespace tandem {
 
 namespace {
 
-template <class T, int width>
-__global__ void __launch_bounds__(sum_threads)
+template <class T, int width> __global__ void __launch_bounds__(sum_threads)
     count_not_finite_kernel(const T* __restrict__ x, std::int64_t n, std::uint32_t* __restrict__ counts) {
     __shared__ std::uint32_t shared[sum_threads / 32];
     const std::uint32_t count = partial_sum<std::uint32_t, width>(x, n, shared, [](std::uint32_t sum, float v) {

@@ -14,7 +14,8 @@ struct AttentionShape {
     int head_dim;         // 1 to 256
 };
 
-// Equal bits for a document alone and packed with others.
+// Equal bits for a document alone and packed with others. The CPU refuses cu_seqlens that do not rise from 0 to tokens;
+// a card cannot, and leaves rows outside the documents unwritten.
 Value attention(Context& ctx, const Value& q,  // [tokens, heads * head_dim]  f64 | f32 | bf16
                 const Value& k,                // [tokens, kv_heads * head_dim]
                 const Value& v,                // [tokens, kv_heads * head_dim]
@@ -27,7 +28,8 @@ struct KvCache {
 };
 
 // Generation: writes k and v of the new tokens of one document into rows past.. of the cache, which backward knows
-// nothing of, and attends over all that it then holds. Equal bits to those rows of `attention` over the whole document.
+// nothing of, and attends over all that it then holds. Equal bits to those rows of `attention` over the whole document;
+// but within rounding only for a single new token on a card, where its keys are split.
 Tensor attention_cached(Context& ctx, const Tensor& q,  // [new, heads * head_dim]
                         const Tensor& k,                // [new, kv_heads * head_dim]
                         const Tensor& v,                // [new, kv_heads * head_dim]

@@ -13,8 +13,7 @@ using namespace cuda_attention;
 constexpr int delta_warps = 8;
 
 // delta [heads, tokens] = sum of dy * y over a head's columns; a warp for each.
-template <class T>
-__global__ void __launch_bounds__(delta_warps * 32)
+template <class T> __global__ void __launch_bounds__(delta_warps * 32)
     attention_delta_kernel(const T* __restrict__ y, const T* __restrict__ dy, float* __restrict__ delta, Sizes s) {
     const std::int64_t item = std::int64_t(blockIdx.x) * delta_warps + threadIdx.x / 32;
     if (item >= std::int64_t(s.tokens) * s.heads) return;
@@ -31,8 +30,10 @@ __global__ void __launch_bounds__(delta_warps * 32)
 
 void forward(const char* op, const CudaDevice& device, const AttentionForward& a) {
     visit_cuda(op, a.q.dtype(), [&]<class T>() {
-        if constexpr (std::is_same_v<T, nv_bf16>) flash_forward(device, a);
-        else plain_forward(device, a);
+        if constexpr (std::is_same_v<T, nv_bf16>)
+            flash_forward(device, a);
+        else
+            plain_forward(device, a);
     });
 }
 
@@ -69,8 +70,10 @@ void attention_cached_forward(const CudaDevice& device, const AttentionCached& a
     append(k, a.k);
     append(v, a.v);
     const AttentionForward whole{a.q, k, v, {}, a.shape, a.y, {}};
-    if (fresh == 1) decode(device, whole);
-    else forward("attention_cached", device, whole);
+    if (fresh == 1)
+        decode(device, whole);
+    else
+        forward("attention_cached", device, whole);
 }
 
 }  // namespace tandem

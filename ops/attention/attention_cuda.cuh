@@ -10,7 +10,7 @@ namespace tandem::cuda_attention {
 // Without cu_seqlens, here and in the launchers: one document, whose last rows the queries are.
 struct Sizes {
     int tokens, documents;
-    int past;  // keys before the first query
+    int past;               // keys before the first query
     int heads, group, dim;  // group: query heads to a kv head
     float scale;
     bool vectors;  // rows of every head begin at multiples of 16 bytes
@@ -44,8 +44,10 @@ __device__ __forceinline__ DocumentTile tile_of_slot(const int* cu_seqlens, cons
     int d = 0;
     for (int end = s.documents; end - d > 1;) {
         const int middle = (d + end) / 2;
-        if (cu_seqlens[middle] / tile + middle <= slot) d = middle;
-        else end = middle;
+        if (cu_seqlens[middle] / tile + middle <= slot)
+            d = middle;
+        else
+            end = middle;
     }
     const int begin = max(cu_seqlens[d], 0), end = min(cu_seqlens[d + 1], s.tokens);
     return {begin, (slot - begin / tile - d) * tile, end - begin};

@@ -18,9 +18,10 @@ struct Parts {
 Parts parts_of(const Sizes& s, int keys) {
     const std::size_t bytes = std::size_t(s.heads) * (s.dim + 2) * sizeof(float);
     if (bytes > CudaDevice::scratch_bytes)
-        throw Error(fmt::format("[attention_cached] {} heads of {} are too many for a card; run it on the CPU (--gpus "
-                                "cpu)",
-                                s.heads, s.dim));
+        throw Error(
+            fmt::format("[attention_cached] {} heads of {} are too many for a card; run it on the CPU (--gpus "
+                        "cpu)",
+                        s.heads, s.dim));
     const int most = int(std::min<std::size_t>(most_splits, CudaDevice::scratch_bytes / bytes));
     const int tiles = (keys + keys_of_tile - 1) / keys_of_tile, each = (tiles + most - 1) / most;
     return {keys, (tiles + each - 1) / each, each * keys_of_tile};
@@ -53,9 +54,8 @@ __device__ __forceinline__ Place place_of(const Sizes& s, const Parts& parts, in
 }
 
 // scores of keys first.. of the tile, before scaling.
-template <class T, int G>
-__device__ __forceinline__ void score(Shared<G>& shared, const float (&q)[G][8], const T* k, const Place& p, int first,
-                                      const Sizes& s) {
+template <class T, int G> __device__ __forceinline__ void score(Shared<G>& shared, const float (&q)[G][8], const T* k,
+                                                                const Place& p, int first, const Sizes& s) {
     for (int key = p.key; key < keys_of_tile; key += threads / p.lanes) {
         float row[8];
         load8(row, k + s.k_at(min(first + key, p.end - 1), p.kv_head), p.column, s.dim, s.vectors);
@@ -92,9 +92,9 @@ template <class T, int G> __device__ __forceinline__ void softmax(Shared<G>& sha
     }
 }
 
-template <class T, int G>
-__device__ __forceinline__ void add_values(float (&y)[G][8], const Shared<G>& shared, const T* v, const Place& p,
-                                           int first, const Sizes& s) {
+template <class T, int G> __device__ __forceinline__ void add_values(float (&y)[G][8], const Shared<G>& shared,
+                                                                     const T* v, const Place& p, int first,
+                                                                     const Sizes& s) {
 #pragma unroll
     for (int g = 0; g < G; g++)
 #pragma unroll
@@ -111,16 +111,15 @@ __device__ __forceinline__ void add_values(float (&y)[G][8], const Shared<G>& sh
 }
 
 // Adds up the sums of the threads that have the same columns, and writes them.
-template <int G>
-__device__ __forceinline__ void write_part(float (&y)[G][8], Shared<G>& shared, float* statistics, float* sums,
-                                           const Place& p, const Parts& parts, int dim) {
+template <int G> __device__ __forceinline__ void write_part(float (&y)[G][8], Shared<G>& shared, float* statistics,
+                                                            float* sums, const Place& p, const Parts& parts, int dim) {
 #pragma unroll
     for (int g = 0; g < G; g++) {
         for (int lanes = p.lanes; lanes < 32; lanes *= 2)
 #pragma unroll
             for (int c = 0; c < 8; c++) y[g][c] += __shfl_xor_sync(all_lanes, y[g][c], lanes);
         __syncthreads();  // nobody reads the head before
-        if (threadIdx.x % 32 < p.lanes)
+        if (int(threadIdx.x % 32) < p.lanes)
 #pragma unroll
             for (int c = 0; c < 8; c++) shared.partial[threadIdx.x / 32][p.column + c] = y[g][c];
         __syncthreads();
@@ -135,16 +134,14 @@ __device__ __forceinline__ void write_part(float (&y)[G][8], Shared<G>& shared, 
     }
 }
 
-template <class T, int G>
-__global__ void __launch_bounds__(threads)
+template <class T, int G> __global__ void __launch_bounds__(threads)
     decode_part_kernel(const T* __restrict__ q, const T* __restrict__ k, const T* __restrict__ v,
                        float* __restrict__ statistics, float* __restrict__ sums, Parts parts, Sizes s) {
     Shared<G>& shared = *dynamic_shared<Shared<G>>();
     const Place p = place_of(s, parts, G);
     float row[G][8], y[G][8] = {};
 #pragma unroll
-    for (int g = 0; g < G; g++)
-        load8(row[g], q + s.q_at(0, p.head + min(g, p.heads - 1)), p.column, s.dim, s.vectors);
+    for (int g = 0; g < G; g++) load8(row[g], q + s.q_at(0, p.head + min(g, p.heads - 1)), p.column, s.dim, s.vectors);
     if (threadIdx.x < G) shared.max[threadIdx.x] = -INFINITY, shared.sum[threadIdx.x] = 0;
     for (int first = p.begin; first < p.end; first += keys_of_tile) {
         __syncthreads();  // nobody reads the numerators before
@@ -157,8 +154,7 @@ __global__ void __launch_bounds__(threads)
     write_part(y, shared, statistics, sums, p, parts, s.dim);
 }
 
-template <class T>
-__global__ void __launch_bounds__(threads)
+template <class T> __global__ void __launch_bounds__(threads)
     decode_combine_kernel(const float* __restrict__ statistics, const float* __restrict__ sums, T* __restrict__ y,
                           int splits, int dim) {
     const float* own = statistics + std::size_t(blockIdx.x) * splits * 2;
@@ -189,9 +185,12 @@ void decode(const CudaDevice& device, const AttentionForward& a) {
     float* statistics = reinterpret_cast<float*>(device.scratch);
     float* sums = statistics + std::size_t(s.heads) * parts.splits * 2;
     visit_cuda("attention_cached", a.q.dtype(), [&]<class T>() {
-        if (s.group == 1) run_parts<T, 1>(device, a, parts, s, statistics, sums);
-        else if (s.group <= 4) run_parts<T, 4>(device, a, parts, s, statistics, sums);
-        else run_parts<T, 8>(device, a, parts, s, statistics, sums);
+        if (s.group == 1)
+            run_parts<T, 1>(device, a, parts, s, statistics, sums);
+        else if (s.group <= 4)
+            run_parts<T, 4>(device, a, parts, s, statistics, sums);
+        else
+            run_parts<T, 8>(device, a, parts, s, statistics, sums);
         launch(decode_combine_kernel<T>, {unsigned(s.heads), threads, 0, device.stream}, statistics, sums,
                device_data<T>(a.y), parts.splits, s.dim);
     });

@@ -6,6 +6,8 @@
 
 namespace tandem::flash {
 
+using cuda_attention::Sizes;
+
 // Cut so that 99 KB hold both pairs.
 template <int D> struct BackwardTiles {
     static constexpr int warps = D <= 128 ? 8 : 4, threads = warps * 32;
@@ -24,6 +26,28 @@ __device__ __forceinline__ void load_pair(nv_bf16* first, nv_bf16* second, const
     load_rows<D, rows, threads>(first, {from_first, stride, count, dim, vectors});
     load_rows<D, rows, threads>(second, {from_second, stride, count, dim, vectors});
     ptx::cp_async_commit();
+}
+
+// sums [16, D] += s [16, N], rounded to bf16, tile [N, D].
+template <int D, int N> __device__ __forceinline__ void add_rounded(float (&sums)[1][D / 8][4],
+                                                                    const float (&s)[1][N / 8][4],
+                                                                    const nv_bf16* tile) {
+    std::uint32_t rounded[1][N / 16][4];
+    pack_rows<N>(rounded[0], s[0]);
+    add_products<D, N, 1>(sums, rounded, tile);
+}
+
+// A warp's 16 rows from `own` on, of which the first `count` of the tile exist: out = addend + factor * sums.
+template <int D> __device__ __forceinline__ void store_rows(nv_bf16* out, const nv_bf16* addend,
+                                                            const float (&sums)[1][D / 8][4], float factor, int own,
+                                                            int count, int stride, const Sizes& s) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        const int row = own + half * 8 + threadIdx.x % 32 / 4;
+        if (row >= count) continue;
+        const std::size_t at = std::size_t(row) * stride;
+        store_row<D>(out + at, addend ? addend + at : nullptr, sums[0], half, factor, s.dim, s.vectors);
+    }
 }
 
 }  // namespace tandem::flash

@@ -11,9 +11,8 @@ using namespace flash;
 
 // P^T from scores of 16 keys and the queries of a tile. The first key is seen by the queries from `diagonal` on.
 // Queries that do not exist add nothing, as their dy and q are zeros.
-template <int N>
-__device__ __forceinline__ void probabilities(float (&s)[1][N / 8][4], const float* lse_log2, int diagonal,
-                                              float scale_log2) {
+template <int N> __device__ __forceinline__ void probabilities(float (&s)[1][N / 8][4], const float* lse_log2,
+                                                               int diagonal, float scale_log2) {
     const int lane = threadIdx.x % 32, first = diagonal + lane / 4;
 #pragma unroll
     for (int n = 0; n < N / 8; n++)
@@ -26,15 +25,46 @@ __device__ __forceinline__ void probabilities(float (&s)[1][N / 8][4], const flo
 }
 
 // dS^T = P^T (dP^T - delta), in place of dP^T.
-template <int N>
-__device__ __forceinline__ void score_gradients(float (&dp)[1][N / 8][4], const float (&p)[1][N / 8][4],
-                                                const float* delta) {
+template <int N> __device__ __forceinline__ void score_gradients(float (&dp)[1][N / 8][4],
+                                                                 const float (&p)[1][N / 8][4], const float* delta) {
 #pragma unroll
     for (int n = 0; n < N / 8; n++)
 #pragma unroll
         for (int i = 0; i < 4; i++)
             dp[0][n][i] = p[0][n][i] * (dp[0][n][i] - delta[n * 8 + threadIdx.x % 4 * 2 + i % 2]);
 }
+
+// The queries that meet a tile of keys, a tile at each step: head after head of the group, from the keys' own
+// positions.
+template <int D> struct Queries {
+    using Shared = BackwardTiles<D>;
+    static constexpr int rows = Shared::streamed_rows;
+    const nv_bf16 *q, *dy;
+    const float *lse, *delta;
+    const Sizes& s;
+    DocumentTile at;
+    int first_head, tiles;
+
+    __device__ __forceinline__ int steps() const { return tiles * s.group; }
+    __device__ __forceinline__ int head(int step) const { return first_head + step / tiles; }
+    __device__ __forceinline__ int query(int step) const { return at.first + step % tiles * rows; }
+    __device__ __forceinline__ void load(Shared& shared, int step) const {
+        const std::size_t from = s.q_at(at.begin + query(step), head(step));
+        auto& to = shared.streamed[step % 2];
+        load_pair<D, rows, Shared::threads>(to[0], to[1], q + from, dy + from, s.heads * s.dim, at.length - query(step),
+                                            s.dim, s.vectors);
+    }
+    // One value for each of the first 2 * rows threads; it is stored a step later, so that nothing waits for it.
+    __device__ __forceinline__ float statistic(int step) const {
+        const int row = query(step) + threadIdx.x % rows;
+        if (threadIdx.x >= 2 * rows || row >= at.length) return 0;
+        const std::size_t from = std::size_t(head(step)) * s.tokens + at.begin + row;
+        return threadIdx.x < rows ? lse[from] * log2e : delta[from];
+    }
+    __device__ __forceinline__ void store_statistic(Shared& shared, int step, float value) const {
+        if (threadIdx.x < 2 * rows) shared.statistics[step % 2][threadIdx.x / rows][threadIdx.x % rows] = value;
+    }
+};
 
 template <int D, bool wants_dk, bool wants_dv>
 __global__ void __launch_bounds__(BackwardTiles<D>::threads, BackwardTiles<D>::blocks)
@@ -46,74 +76,46 @@ __global__ void __launch_bounds__(BackwardTiles<D>::threads, BackwardTiles<D>::b
     using Shared = BackwardTiles<D>;
     constexpr int tile = Shared::kept_rows, N = Shared::streamed_rows;
     Shared& shared = *dynamic_shared<Shared>();
-    const int kv_head = blockIdx.x % s.kv_heads();
+    const int kv_head = blockIdx.x % s.kv_heads(), stride = s.kv_heads() * s.dim;
     // The first keys of a document have the most queries: they start first, where there is one document.
     const DocumentTile at = tile_of_slot(cu_seqlens, s, tile, blockIdx.x / s.kv_heads());
     if (at.first >= at.length) return;
-    const std::size_t place_of_keys = s.k_at(at.begin + at.first, kv_head);
-    load_pair<D, tile, Shared::threads>(shared.kept[0], shared.kept[1], k + place_of_keys, v + place_of_keys,
-                                        s.kv_heads() * s.dim, at.length - at.first, s.dim, s.vectors);
-
-    const int tiles = (at.length - at.first + N - 1) / N, steps = tiles * s.group;
-    auto head_of = [&](int step) { return kv_head * s.group + step / tiles; };
-    auto query_of = [&](int step) { return at.first + step % tiles * N; };
-    auto load_queries = [&](int step) {
-        const int query = query_of(step);
-        const std::size_t from = s.q_at(at.begin + query, head_of(step));
-        auto& to = shared.streamed[step % 2];
-        load_pair<D, N, Shared::threads>(to[0], to[1], q + from, dy + from, s.heads * s.dim, at.length - query, s.dim,
-                                         s.vectors);
-    };
-    // One value for each of the first 2 N threads; it is stored a step later, so that nothing waits for it.
-    auto statistic = [&](int step) {
-        const int query = query_of(step) + threadIdx.x % N;
-        if (threadIdx.x >= 2 * N || query >= at.length) return 0.0f;
-        const std::size_t from = std::size_t(head_of(step)) * s.tokens + at.begin + query;
-        return threadIdx.x < N ? lse[from] * log2e : delta[from];
-    };
-    auto store_statistic = [&](int step, float value) {
-        if (threadIdx.x < 2 * N) shared.statistics[step % 2][threadIdx.x / N][threadIdx.x % N] = value;
-    };
-    load_queries(0);
-    store_statistic(0, statistic(0));
+    const int count = at.length - at.first;
+    const std::size_t keys = s.k_at(at.begin + at.first, kv_head);
+    load_pair<D, tile, Shared::threads>(shared.kept[0], shared.kept[1], k + keys, v + keys, stride, count, s.dim,
+                                        s.vectors);
+    const Queries<D> queries{q, dy, lse, delta, s, at, kv_head * s.group, (count + N - 1) / N};
+    queries.load(shared, 0);
+    queries.store_statistic(shared, 0, queries.statistic(0));
 
     const int own = threadIdx.x / 32 * 16;
     const SharedRows<D> rows_k(shared.kept[0], own), rows_v(shared.kept[1], own);
     float sum_k[1][D / 8][4] = {}, sum_v[1][D / 8][4] = {};
-    for (int step = 0; step < steps; step++) {
+    for (int step = 0; step < queries.steps(); step++) {
         ptx::cp_async_wait<0>();
         __syncthreads();  // this step's queries are there; nobody reads those of the step before
-        float next = 0;
-        if (step + 1 < steps) {
-            load_queries(step + 1);
-            next = statistic(step + 1);
-        }
-        const int diagonal = at.first + own - query_of(step);
+        const bool more = step + 1 < queries.steps();
+        if (more) queries.load(shared, step + 1);
+        const float next = more ? queries.statistic(step + 1) : 0;
+        const int diagonal = at.first + own - queries.query(step);
         if (diagonal < N) {  // some query sees the first of this warp's keys
             const nv_bf16 *tile_q = shared.streamed[step % 2][0], *tile_dy = shared.streamed[step % 2][1];
             float p[1][N / 8][4] = {};
             multiply<D, N, 1>(p, rows_k, tile_q);
             probabilities<N>(p, shared.statistics[step % 2][0], diagonal, s.scale * log2e);
-            if (wants_dv) add_products<D, N, 1>(sum_v, p, tile_dy);
+            if (wants_dv) add_rounded<D, N>(sum_v, p, tile_dy);
             if (wants_dk) {
                 float dp[1][N / 8][4] = {};
                 multiply<D, N, 1>(dp, rows_v, tile_dy);
                 score_gradients<N>(dp, p, shared.statistics[step % 2][1]);
-                add_products<D, N, 1>(sum_k, dp, tile_q);
+                add_rounded<D, N>(sum_k, dp, tile_q);
             }
         }
-        if (step + 1 < steps) store_statistic(step + 1, next);
+        if (more) queries.store_statistic(shared, step + 1, next);
     }
-
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        const int row = own + half * 8 + threadIdx.x % 32 / 4;
-        if (at.first + row >= at.length) continue;
-        const std::size_t to = place_of_keys + std::size_t(row) * s.kv_heads() * s.dim;
-        if (wants_dk)
-            store_row<D>(dk + to, dk_addend ? dk_addend + to : nullptr, sum_k[0], half, s.scale, s.dim, s.vectors);
-        if (wants_dv) store_row<D>(dv + to, dv_addend ? dv_addend + to : nullptr, sum_v[0], half, 1, s.dim, s.vectors);
-    }
+    if (wants_dk)
+        store_rows<D>(dk + keys, dk_addend ? dk_addend + keys : nullptr, sum_k, s.scale, own, count, stride, s);
+    if (wants_dv) store_rows<D>(dv + keys, dv_addend ? dv_addend + keys : nullptr, sum_v, 1, own, count, stride, s);
 }
 
 template <int D, bool wants_dk, bool wants_dv> void run(const CudaDevice& device, const AttentionBackward& a) {

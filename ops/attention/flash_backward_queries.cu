@@ -1,5 +1,5 @@
-// dq in bf16, as in FlashAttention-2 (Dao, 2023), but apart from dk and dv: the scores are computed twice, and nothing is
-// added across blocks. A block has the queries of one tile and head and goes over the keys that they see.
+// dq in bf16, as in FlashAttention-2 (Dao, 2023), but apart from dk and dv: the scores are computed twice, and nothing
+// is added across blocks. A block has the queries of one tile and head and goes over the keys that they see.
 #include "ops/attention/flash_backward.cuh"
 
 namespace tandem::cuda_attention {
@@ -10,10 +10,10 @@ using namespace flash;
 
 // dS from scores and dP of 16 queries and the keys of a tile, in place of dP. The first query sees the keys up to
 // `diagonal`. lse_log2 and delta: of a lane's two rows.
-template <int N>
-__device__ __forceinline__ void score_gradients(const float (&s)[1][N / 8][4], float (&dp)[1][N / 8][4],
-                                                const float (&lse_log2)[2], const float (&delta)[2], int diagonal,
-                                                float scale_log2) {
+template <int N> __device__ __forceinline__ void score_gradients(const float (&s)[1][N / 8][4],
+                                                                 float (&dp)[1][N / 8][4], const float (&lse_log2)[2],
+                                                                 const float (&delta)[2], int diagonal,
+                                                                 float scale_log2) {
     const int lane = threadIdx.x % 32, last = diagonal + lane / 4;
 #pragma unroll
     for (int n = 0; n < N / 8; n++)
@@ -25,8 +25,7 @@ __device__ __forceinline__ void score_gradients(const float (&s)[1][N / 8][4], f
         }
 }
 
-template <int D>
-__global__ void __launch_bounds__(BackwardTiles<D>::threads, BackwardTiles<D>::blocks)
+template <int D> __global__ void __launch_bounds__(BackwardTiles<D>::threads, BackwardTiles<D>::blocks)
     flash_backward_queries_kernel(const nv_bf16* __restrict__ q, const nv_bf16* __restrict__ k,
                                   const nv_bf16* __restrict__ v, const int* __restrict__ cu_seqlens,
                                   const nv_bf16* __restrict__ dy, const float* __restrict__ lse,
@@ -57,7 +56,11 @@ __global__ void __launch_bounds__(BackwardTiles<D>::threads, BackwardTiles<D>::b
         const std::size_t from = std::size_t(head) * s.tokens + at.begin + row;
         if (row < at.length) lse_log2[half] = lse[from] * log2e, own_delta[half] = delta[from];
     }
-    const SharedRows<D> rows_q(shared.kept[0], own), rows_dy(shared.kept[1], own);
+    ptx::cp_async_wait<0>();
+    __syncthreads();
+    // Kept in registers where there is room: shared memory is read less, which is what bounds the large cards.
+    using Kept = std::conditional_t<D == 96 || D == 128, HeldRows<D>, SharedRows<D>>;
+    const Kept rows_q(SharedRows<D>(shared.kept[0], own)), rows_dy(SharedRows<D>(shared.kept[1], own));
     float sum[1][D / 8][4] = {};
     for (int key = 0; key < keys; key += N) {
         ptx::cp_async_wait<0>();
@@ -69,16 +72,11 @@ __global__ void __launch_bounds__(BackwardTiles<D>::threads, BackwardTiles<D>::b
         multiply<D, N, 1>(scores, rows_q, tile_k);
         multiply<D, N, 1>(dp, rows_dy, tile_v);
         score_gradients<N>(scores, dp, lse_log2, own_delta, position - key, s.scale * log2e);
-        add_products<D, N, 1>(sum, dp, tile_k);
+        add_rounded<D, N>(sum, dp, tile_k);
     }
 
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        const int row = own + half * 8 + threadIdx.x % 32 / 4;
-        if (at.first + row >= at.length) continue;
-        const std::size_t to = place_of_queries + std::size_t(row) * s.heads * s.dim;
-        store_row<D>(dq + to, dq_addend ? dq_addend + to : nullptr, sum[0], half, s.scale, s.dim, s.vectors);
-    }
+    store_rows<D>(dq + place_of_queries, dq_addend ? dq_addend + place_of_queries : nullptr, sum, s.scale, own,
+                  at.length - at.first, s.heads * s.dim, s);
 }
 
 }  // namespace

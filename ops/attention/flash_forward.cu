@@ -24,11 +24,11 @@ template <int D, int MT> struct Softmax {
     float max[MT][2], sum[MT][2];  // max: of the scores before scaling; sum: of the lane's own columns
 };
 
-// The online softmax for one tile of scores, which become numerators. The first query sees keys up to `diagonal`,
-// counted from the tile's first.
+// The online softmax for one tile of scores: their numerators, rounded, into p. The first query sees keys up to
+// `diagonal`, counted from the tile's first.
 template <int D, int MT>
-__device__ __forceinline__ void softmax(Softmax<D, MT>& r, float (&s)[MT][keys_of_tile / 8][4], int diagonal,
-                                        float scale_log2) {
+__device__ __forceinline__ void softmax(Softmax<D, MT>& r, std::uint32_t (&p)[MT][keys_of_tile / 16][4],
+                                        float (&s)[MT][keys_of_tile / 8][4], int diagonal, float scale_log2) {
     const int lane = threadIdx.x % 32;
 #pragma unroll
     for (int m = 0; m < MT; m++)
@@ -55,8 +55,10 @@ __device__ __forceinline__ void softmax(Softmax<D, MT>& r, float (&s)[MT][keys_o
                     s[m][n][i] = ptx::exp2_approximate(fmaf(s[m][n][i], scale_log2, -base));
                     sum += s[m][n][i];
                 }
+            pack_rows<keys_of_tile>(p[m], s[m], half);
             r.max[m][half] = top;
             r.sum[m][half] = fmaf(r.sum[m][half], shrink, sum);
+            if (!__any_sync(all_lanes, shrink != 1)) continue;  // the maxima of most rows are found early
 #pragma unroll
             for (int n = 0; n < D / 8; n++) {
                 r.y[m][n][half * 2] *= shrink;
@@ -65,10 +67,10 @@ __device__ __forceinline__ void softmax(Softmax<D, MT>& r, float (&s)[MT][keys_o
         }
 }
 
-template <int D, int MT>
-__global__ void __launch_bounds__(threads, D <= 128 ? 2 : 1)
+template <int D, int MT> __global__ void __launch_bounds__(threads, D <= 128 ? 2 : 1)
     flash_forward_kernel(const nv_bf16* __restrict__ q, const nv_bf16* __restrict__ k, const nv_bf16* __restrict__ v,
-                         const int* __restrict__ cu_seqlens, nv_bf16* __restrict__ y, float* __restrict__ lse, Sizes s) {
+                         const int* __restrict__ cu_seqlens, nv_bf16* __restrict__ y, float* __restrict__ lse,
+                         Sizes s) {
     constexpr int tile = warps * MT * 16;
     Shared<D, MT>& shared = *dynamic_shared<Shared<D, MT>>();
     const int head = blockIdx.x % s.heads, kv_head = head / s.group;
@@ -82,8 +84,8 @@ __global__ void __launch_bounds__(threads, D <= 128 ? 2 : 1)
             to, {from + s.k_at(at.begin + key, kv_head), stride, keys - key, s.dim, s.vectors});
         ptx::cp_async_commit();
     };
-    load_rows<D, tile, threads>(shared.q, {q + s.q_at(at.begin + at.first, head), s.heads * s.dim,
-                                           at.length - at.first, s.dim, s.vectors});
+    load_rows<D, tile, threads>(
+        shared.q, {q + s.q_at(at.begin + at.first, head), s.heads * s.dim, at.length - at.first, s.dim, s.vectors});
     load_keys(shared.k, k, 0);
 
     const int own = threadIdx.x / 32 * MT * 16, position = s.past + at.first + own;  // of the warp's first row
@@ -94,17 +96,17 @@ __global__ void __launch_bounds__(threads, D <= 128 ? 2 : 1)
 #pragma unroll
         for (int half = 0; half < 2; half++) r.max[m][half] = -INFINITY, r.sum[m][half] = 0;
     for (int key = 0; key < keys; key += keys_of_tile) {
-        const bool seen = key < position + MT * 16;  // by any row of this warp
         ptx::cp_async_wait<0>();
         __syncthreads();  // the keys are there; the values before are no longer needed
         load_keys(shared.v, v, key);
-        float p[MT][keys_of_tile / 8][4] = {};
-        if (seen) multiply<D, keys_of_tile, MT>(p, rows, shared.k);
+        float scores[MT][keys_of_tile / 8][4] = {};
+        if (key < position + MT * 16) multiply<D, keys_of_tile, MT>(scores, rows, shared.k);
         ptx::cp_async_wait<0>();
         __syncthreads();  // the values are there; the keys are no longer needed
         if (key + keys_of_tile < keys) load_keys(shared.k, k, key + keys_of_tile);
-        if (!seen) continue;
-        softmax(r, p, position - key, s.scale * log2e);
+        if (key >= position + MT * 16) continue;  // no row of this warp sees them
+        std::uint32_t p[MT][keys_of_tile / 16][4];
+        softmax(r, p, scores, position - key, s.scale * log2e);
         add_products<D, keys_of_tile, MT>(r.y, p, shared.v);
     }
 
@@ -135,9 +137,8 @@ template <int D, int MT> void run(const CudaDevice& device, const AttentionForwa
 // blocks do not fit into the memory of a multiprocessor, 16 rows a warp keep it busier. Both give equal bits.
 void flash_forward(const CudaDevice& device, const AttentionForward& a) {
     int shared_bytes = 0;
-    cuda::check(
-        cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerMultiprocessor, device.ordinal),
-        "cudaDeviceGetAttribute(shared memory of a multiprocessor)");
+    cuda::check(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerMultiprocessor, device.ordinal),
+                "cudaDeviceGetAttribute(shared memory of a multiprocessor)");
     const Sizes s(a.q, a.k, a.cu_seqlens, a.shape);
     visit_width<32, 64, 96, 128, 192, 256>(s.dim, [&]<int D>() {
         constexpr int reserved = 1024;  // of each block, by the driver

@@ -106,18 +106,24 @@ __device__ __forceinline__ std::uint32_t pack(float low, float high) {
     return bits;
 }
 
-// y [MT * 16, D] += p [MT * 16, N], rounded to bf16, tile [N, D]. A result's layout is that of a left operand.
-template <int D, int N, int MT>
-__device__ __forceinline__ void add_products(float (&y)[MT][D / 8][4], const float (&p)[MT][N / 8][4],
-                                             const nv_bf16* tile) {
+// A result rounded to bf16, of rows `half` or of all: its layout is that of a left operand.
+template <int N>
+__device__ __forceinline__ void pack_rows(std::uint32_t (&p)[N / 16][4], const float (&s)[N / 8][4], int half) {
+#pragma unroll
+    for (int n = 0; n < N / 8; n++) p[n / 2][n % 2 * 2 + half] = pack(s[n][half * 2], s[n][half * 2 + 1]);
+}
+template <int N> __device__ __forceinline__ void pack_rows(std::uint32_t (&p)[N / 16][4], const float (&s)[N / 8][4]) {
+    pack_rows<N>(p, s, 0);
+    pack_rows<N>(p, s, 1);
+}
+
+// y [MT * 16, D] += p [MT * 16, N] tile [N, D].
+template <int D, int N, int MT> __device__ __forceinline__ void add_products(float (&y)[MT][D / 8][4],
+                                                                             const std::uint32_t (&p)[MT][N / 16][4],
+                                                                             const nv_bf16* tile) {
     const int lane = threadIdx.x % 32, at = place<D>(lane % 16, lane / 16);
 #pragma unroll
     for (int k = 0; k < N / 16; k++) {
-        std::uint32_t a[MT][4];
-#pragma unroll
-        for (int m = 0; m < MT; m++)
-#pragma unroll
-            for (int i = 0; i < 4; i++) a[m][i] = pack(p[m][2 * k + i / 2][i % 2 * 2], p[m][2 * k + i / 2][i % 2 * 2 + 1]);
 #pragma unroll
         for (int n = 0; n < D / 16; n++) {
             std::uint32_t b[4];
@@ -125,17 +131,17 @@ __device__ __forceinline__ void add_products(float (&y)[MT][D / 8][4], const flo
             const std::uint32_t low[2] = {b[0], b[1]}, high[2] = {b[2], b[3]};
 #pragma unroll
             for (int m = 0; m < MT; m++) {
-                ptx::mma_m16n8k16_bf16(y[m][2 * n], a[m], low);
-                ptx::mma_m16n8k16_bf16(y[m][2 * n + 1], a[m], high);
+                ptx::mma_m16n8k16_bf16(y[m][2 * n], p[m][k], low);
+                ptx::mma_m16n8k16_bf16(y[m][2 * n + 1], p[m][k], high);
             }
         }
     }
 }
 
 // One row's share of a lane, `half` 0 or 1: out = addend + factor * sums, rounded once; addend may be null or `out`.
-template <int D>
-__device__ __forceinline__ void store_row(nv_bf16* out, const nv_bf16* addend, const float (&sums)[D / 8][4], int half,
-                                          float factor, int dim, bool vectors) {
+template <int D> __device__ __forceinline__ void store_row(nv_bf16* out, const nv_bf16* addend,
+                                                           const float (&sums)[D / 8][4], int half, float factor,
+                                                           int dim, bool vectors) {
 #pragma unroll
     for (int n = 0; n < D / 8; n++) {
         const int column = n * 8 + threadIdx.x % 4 * 2;

@@ -15,8 +15,7 @@ template <int W> struct Shared {
     ScoreTile<rows> p;
 };
 
-template <int W>
-__global__ void __launch_bounds__(threads, 1)
+template <int W> __global__ void __launch_bounds__(threads, 1)
     plain_backward_queries_kernel(const float* __restrict__ q, const float* __restrict__ k, const float* __restrict__ v,
                                   const int* __restrict__ cu_seqlens, const float* __restrict__ dy,
                                   const float* __restrict__ lse, const float* __restrict__ delta, float* dq,
@@ -69,9 +68,9 @@ __global__ void __launch_bounds__(threads, 1)
 }
 
 // P^T and dS^T from scores and dP^T of a tile of keys and one of queries, in place.
-template <int R>
-__device__ __forceinline__ void score_gradients(Scores<R>& p, Scores<R>& dp, const float* lse, const float* delta,
-                                                int first_key, int first_query, int length, float scale) {
+template <int R> __device__ __forceinline__ void score_gradients(Scores<R>& p, Scores<R>& dp, const float* lse,
+                                                                 const float* delta, int first_key, int first_query,
+                                                                 int length, float scale) {
 #pragma unroll
     for (int j = 0; j < R / 16; j++) {
         const int query = first_query + thread_x() + 16 * j;
@@ -86,8 +85,7 @@ __device__ __forceinline__ void score_gradients(Scores<R>& p, Scores<R>& dp, con
 }
 
 // dk and dv may be null: not wanted.
-template <int W>
-__global__ void __launch_bounds__(threads, 1)
+template <int W> __global__ void __launch_bounds__(threads, 1)
     plain_backward_keys_kernel(const float* __restrict__ q, const float* __restrict__ k, const float* __restrict__ v,
                                const int* __restrict__ cu_seqlens, const float* __restrict__ dy,
                                const float* __restrict__ lse, const float* __restrict__ delta, float* dk,

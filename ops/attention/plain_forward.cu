@@ -15,9 +15,9 @@ template <int W> struct Shared {
 
 // `R` rows of scores become numerators; what a thread keeps of its rows is brought up to date. The first query sees the
 // keys up to `diagonal`.
-template <int R, int W>
-__device__ __forceinline__ void softmax(Scores<R>& s, float (&max)[R / 16], float (&sum)[R / 16], Sums<R, W>& y,
-                                        int diagonal, float scale) {
+template <int R, int W> __device__ __forceinline__ void softmax(Scores<R>& s, float (&max)[R / 16],
+                                                                float (&sum)[R / 16], Sums<R, W>& y, int diagonal,
+                                                                float scale) {
 #pragma unroll
     for (int i = 0; i < R / 16; i++) {
         float top = max[i], added = 0;
@@ -40,8 +40,7 @@ __device__ __forceinline__ void softmax(Scores<R>& s, float (&max)[R / 16], floa
     }
 }
 
-template <int W>
-__global__ void __launch_bounds__(threads, 1)
+template <int W> __global__ void __launch_bounds__(threads, 1)
     plain_forward_kernel(const float* __restrict__ q, const float* __restrict__ k, const float* __restrict__ v,
                          const int* __restrict__ cu_seqlens, float* __restrict__ y, float* __restrict__ lse, Sizes s) {
     constexpr int R = Shared<W>::rows;

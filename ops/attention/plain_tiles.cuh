@@ -27,8 +27,7 @@ template <int R, int W>
 __device__ __forceinline__ void load_rows(RowTile<R, W>& to, const float* from, int stride, int count, int dim) {
     for (int i = threadIdx.x; i < R * W; i += threads) {
         const int row = i / W, column = i % W;
-        to.at[row * to.stride + column] =
-            row < count && column < dim ? from[std::size_t(row) * stride + column] : 0.0f;
+        to.at[row * to.stride + column] = row < count && column < dim ? from[std::size_t(row) * stride + column] : 0.0f;
     }
 }
 
@@ -92,9 +91,9 @@ __device__ __forceinline__ void add_products(Sums<R, W>& sums, const ScoreTile<R
 }
 
 // One row: out = addend + factor * sums; addend may be null or `out`.
-template <int columns>
-__device__ __forceinline__ void store_row(float* out, const float* addend, const float (&sums)[columns][4],
-                                          float factor, int dim) {
+template <int columns> __device__ __forceinline__ void store_row(float* out, const float* addend,
+                                                                 const float (&sums)[columns][4], float factor,
+                                                                 int dim) {
 #pragma unroll
     for (int j = 0; j < columns; j++)
 #pragma unroll

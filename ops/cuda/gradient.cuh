@@ -8,9 +8,9 @@ namespace tandem {
 template <class T, int width>
 __device__ __forceinline__ void store_gradient(T* out, const T* addend, std::int64_t i, Vector<float, width> value) {
     if (addend) {
-        const Vector<T, width> before = load<width>(addend + i);
+        const Vector<float, width> before = load<width>(addend + i);
 #pragma unroll
-        for (int k = 0; k < width; k++) value[k] = to_float(before[k]) + value[k];
+        for (int k = 0; k < width; k++) value[k] = before[k] + value[k];
     }
     Vector<T, width> rounded;
 #pragma unroll

@@ -18,9 +18,9 @@ __device__ __forceinline__ A partial_sum(const T* x, std::int64_t n, A* shared, 
     A sum = 0;
 #pragma unroll 4
     for (std::int64_t i = begin + threadIdx.x * width; i < end; i += sum_threads * width) {
-        const Vector<T, width> v = load<width>(x + i);
+        const Vector<float, width> v = load<width>(x + i);
 #pragma unroll
-        for (int k = 0; k < width; k++) sum = f(sum, to_float(v[k]));
+        for (int k = 0; k < width; k++) sum = f(sum, v[k]);
     }
     return block_sum(sum, shared);
 }

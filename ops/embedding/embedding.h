@@ -1,5 +1,6 @@
-// y[t] = weight[tokens[t]]. An id outside the vocabulary is an Error. Backward adds dy[t] to its row of the gradient,
-// tokens in order; rows that no token names are not touched.
+// y[t] = weight[tokens[t]]. An id outside the vocabulary is an Error; on a card, where kernels cannot throw, y[t] is
+// NaN and dy[t] goes nowhere. Backward adds dy[t] to its row of the gradient, tokens in order; rows that no token names
+// are not touched.
 #pragma once
 #include "runtime/context.h"
 

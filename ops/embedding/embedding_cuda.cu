@@ -7,8 +7,7 @@ namespace tandem {
 namespace {
 
 // A block for 256 vectors of token blockIdx.x. All bits set are a NaN in every type.
-template <int width>
-__global__ void __launch_bounds__(elementwise_threads)
+template <int width> __global__ void __launch_bounds__(elementwise_threads)
     embedding_kernel(const std::int32_t* __restrict__ tokens, const std::uint16_t* __restrict__ weight,
                      std::uint16_t* __restrict__ y, std::int64_t row, std::int64_t vocab) {
     const std::int64_t t = blockIdx.x, c = (std::int64_t(blockIdx.y) * elementwise_threads + threadIdx.x) * width;
@@ -24,13 +23,12 @@ __global__ void __launch_bounds__(elementwise_threads)
     store(y + t * row + c, v);
 }
 
-constexpr int held = 4;             // vectors of a row that a lane of embedding_backward_kernel sums
+constexpr int held = 4;              // vectors of a row that a lane of embedding_backward_kernel sums
 constexpr int tokens_per_block = 4;  // a warp for each
 
 // A warp for 32 * held vectors of a token: where its id comes for the first time, the warp adds the rows of all tokens
 // of that id, in order; elsewhere there is nothing to do.
-template <class T, int width>
-__global__ void __launch_bounds__(32 * tokens_per_block)
+template <class T, int width> __global__ void __launch_bounds__(32 * tokens_per_block)
     embedding_backward_kernel(const std::int32_t* __restrict__ tokens, const T* __restrict__ dy,
                               float* __restrict__ dweight, int count, std::int64_t hidden, std::int64_t vocab) {
     const int lane = int(threadIdx.x), first = int(blockIdx.x) * tokens_per_block + int(threadIdx.y);
@@ -54,14 +52,16 @@ __global__ void __launch_bounds__(32 * tokens_per_block)
         unsigned same = __ballot_sync(all_lanes, begin + lane < count && tokens[begin + lane] == id);
         for (; same; same &= same - 1) {
             const T* from = dy + (begin + __ffs(int(same)) - 1) * hidden + column;
-            Vector<T, width> v[held] = {};
+            Packed<T, width> v[held] = {};
 #pragma unroll
             for (int h = 0; h < held; h++)
-                if (column + h * step < hidden) v[h] = load<width>(from + h * step);
+                if (column + h * step < hidden) v[h] = load_packed<width>(from + h * step);
 #pragma unroll
-            for (int h = 0; h < held; h++)
+            for (int h = 0; h < held; h++) {
+                const Vector<float, width> values = unpack(v[h]);
 #pragma unroll
-                for (int k = 0; k < width; k++) sum[h][k] += to_float(v[h][k]);
+                for (int k = 0; k < width; k++) sum[h][k] += values[k];
+            }
         }
     }
 #pragma unroll

@@ -21,13 +21,12 @@ __device__ __forceinline__ void store8(nv_bf16* to, const float (&v)[8]) {
                                      pack_bf16(v[6], v[7])};
 }
 
-template <class T, bool nested>
-__global__ void __launch_bounds__(threads)
+template <class T, bool nested> __global__ void __launch_bounds__(threads)
     dequantize_kernel(const std::byte* __restrict__ weight, Block4Parts parts, std::int64_t elements,
                       T* __restrict__ out) {
     const int lane = int(threadIdx.x % 32);
-    const std::int64_t first = std::int64_t(blockIdx.x) * elements_per_block +
-                               std::int64_t(threadIdx.x / 32) * (tiles_per_warp * tile);
+    const std::int64_t first =
+        std::int64_t(blockIdx.x) * elements_per_block + std::int64_t(threadIdx.x / 32) * (tiles_per_warp * tile);
     if (first >= elements) return;
     const Block4Tables<nested> tables(weight, parts);
     const std::uint32_t last_block = std::uint32_t((elements - 1) >> parts.block_log2);
@@ -69,8 +68,8 @@ __global__ void __launch_bounds__(threads)
 
 }  // namespace
 
-void dequantize(CUstream_st* stream, const QuantSpec& spec, std::int64_t elements, const std::byte* weight,
-                DType dtype, std::byte* out) {
+void dequantize(CUstream_st* stream, const QuantSpec& spec, std::int64_t elements, const std::byte* weight, DType dtype,
+                std::byte* out) {
     const dim3 grid(unsigned((elements + elements_per_block - 1) / elements_per_block));
     const LaunchConfig config{grid, dim3(threads), 0, stream};
     const Block4Parts parts = block4_parts(spec, elements);

@@ -8,7 +8,7 @@ namespace tandem {
 
 // out[i] as quant/quantize.h's dequantize has it, bit for bit. `weight` and `out` are 256-byte aligned.
 void dequantize(CUstream_st* stream, const QuantSpec& spec, std::int64_t elements, const std::byte* weight,
-                DType dtype,     // f32 | bf16
-                std::byte* out); // [elements]
+                DType dtype,      // f32 | bf16
+                std::byte* out);  // [elements]
 
 }  // namespace tandem

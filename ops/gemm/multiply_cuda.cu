@@ -15,8 +15,10 @@ void multiply(const CudaDevice& device, const MatmulArgs& p) {
     const bool fits = p.k > 0 && aligned(p.a.data, p.a.stride, p.type) && aligned(p.b.data, p.b.stride, p.type) &&
                       aligned(p.c, p.c_stride, p.c_type) && aligned(p.addend, 0, p.c_type) &&
                       aligned(p.bias, 0, p.c_type);
-    if (fits) device.matmul->run(device.stream, p);
-    else plain_matmul(device.stream, p);
+    if (fits)
+        device.matmul->run(device.stream, p);
+    else
+        plain_matmul(device.stream, p);
 }
 
 }  // namespace tandem

@@ -13,9 +13,8 @@ struct Strides {
 };
 
 // 64 rows of a (or columns of b) from `first`, 16 of k; zeros outside.
-template <class T>
-__device__ void load(float (&to)[depth][tile + 1], const T* from, Strides s, std::int64_t first, std::int64_t rows,
-                     std::int64_t k, std::int64_t k_end) {
+template <class T> __device__ void load(float (&to)[depth][tile + 1], const T* from, Strides s, std::int64_t first,
+                                        std::int64_t rows, std::int64_t k, std::int64_t k_end) {
     for (int i = int(threadIdx.x); i < tile * depth; i += threads) {
         const int row = s.k == 1 ? i / depth : i % tile, p = s.k == 1 ? i % depth : i / tile;
         const bool inside = first + row < rows && k + p < k_end;
@@ -23,8 +22,7 @@ __device__ void load(float (&to)[depth][tile + 1], const T* from, Strides s, std
     }
 }
 
-template <class T, class C>
-__global__ void __launch_bounds__(threads)
+template <class T, class C> __global__ void __launch_bounds__(threads)
     plain_matmul_kernel(const T* a, Strides a_strides, const T* b, Strides b_strides, std::int64_t m, std::int64_t n,
                         std::int64_t k, C* c, std::int64_t c_stride, const C* addend, const C* bias, float alpha) {
     __shared__ float a_tile[depth][tile + 1], b_tile[depth][tile + 1];
@@ -67,8 +65,10 @@ void plain_matmul(CUstream_st* stream, const MatmulArgs& p) {
                reinterpret_cast<const C*>(p.bias), p.alpha);
     };
     visit_cuda("matmul", p.type, [&]<class T>() {
-        if (p.c_type == DType::f32) run(T(), 0.0f);
-        else run(nv_bf16(), nv_bf16());
+        if (p.c_type == DType::f32)
+            run(T(), 0.0f);
+        else
+            run(nv_bf16(), nv_bf16());
     });
 }
 

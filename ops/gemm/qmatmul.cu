@@ -1,9 +1,8 @@
-#include "ops/gemm/qmatmul.h"
-
 #include <algorithm>
 
 #include "ops/gemm/dequantize_cuda.h"
 #include "ops/gemm/multiply_cuda.h"
+#include "ops/gemm/qmatmul.h"
 #include "runtime/cuda/check.h"
 #include "runtime/cuda/tile_ahead.h"
 
@@ -57,7 +56,7 @@ const std::byte* take_tile(const CudaDevice& device, const Block4Weight& w, DTyp
 void qmatmul_tile(const CudaDevice& device, const QMatmul& q) {
     const Block4Weight& w = q.weight;
     const DType dtype = q.x.dtype();
-    MatmulArgs args = matmul_args({q.y, {}}, w.in, dtype, matmul_operand(q.x), {take_tile(device, w, dtype), w.in, true});
+    MatmulArgs args = matmul_args(q.y, w.in, dtype, matmul_operand(q.x), {take_tile(device, w, dtype), w.in, true});
     args.bias = q.bias.data();
     multiply(device, args);
 }
@@ -66,16 +65,20 @@ void qmatmul(const CudaDevice& device, const QMatmul& q) {
     const std::int64_t tokens = q.x.rows();
     if (tokens == 0) return;
     const bool reads_codes = q.weight.in % 32 == 0;  // a row of codes begins at a multiple of 16 bytes
-    if (reads_codes && tokens <= few_tokens) qmatmul_few(device, q);
-    else if (reads_codes && q.x.dtype() == DType::bf16 && tokens <= fused_limit(device.ordinal)) qmatmul_some(device, q);
-    else qmatmul_tile(device, q);
+    if (reads_codes && tokens <= few_tokens)
+        qmatmul_few(device, q);
+    else if (reads_codes && q.x.dtype() == DType::bf16 && tokens <= fused_limit(device.ordinal))
+        qmatmul_some(device, q);
+    else
+        qmatmul_tile(device, q);
 }
 
 void qmatmul_transposed(const CudaDevice& device, const QMatmulTransposed& q) {
     if (q.dy.rows() == 0) return;
     const Block4Weight& w = q.weight;
     const DType dtype = q.dy.dtype();
-    multiply(device, matmul_args(q.dx, w.out, dtype, matmul_operand(q.dy), {take_tile(device, w, dtype), w.in}));
+    multiply(device, matmul_args(q.dx.out, w.out, dtype, matmul_operand(q.dy), {take_tile(device, w, dtype), w.in},
+                                 q.dx.addend));
 }
 
 }  // namespace tandem

@@ -11,8 +11,7 @@ namespace {
 constexpr int warps = 8, rows = 16, most_tokens = 8;
 
 // A block makes 16 rows of W; its warps take chunks of k in turn, and their sums are added in order of the warps.
-template <bool nested>
-__global__ void __launch_bounds__(warps * 32, 3)
+template <bool nested> __global__ void __launch_bounds__(warps * 32, 3)
     qmatmul_few_kernel(const std::byte* __restrict__ weight, Block4Parts parts, const nv_bf16* __restrict__ x,
                        const nv_bf16* __restrict__ bias, nv_bf16* __restrict__ y, int tokens, std::int64_t out,
                        std::int64_t in) {
@@ -30,8 +29,7 @@ __global__ void __launch_bounds__(warps * 32, 3)
         const bool used = g < tokens && k < in;
         uint4 b[4];
 #pragma unroll
-        for (int w = 0; w < 4; w++)
-            b[w] = used ? reinterpret_cast<const uint4*>(x + g * in + k)[w] : uint4{0, 0, 0, 0};
+        for (int w = 0; w < 4; w++) b[w] = used ? reinterpret_cast<const uint4*>(x + g * in + k)[w] : uint4{0, 0, 0, 0};
         k += warps * k_of_chunk;
         if (chunk + warps * k_of_chunk < in) next.load(weight, parts, row, k, in);
         const float absmax[2] = {tables.absmax(now.absmax[0]), tables.absmax(now.absmax[1])};
@@ -56,8 +54,7 @@ __global__ void __launch_bounds__(warps * 32, 3)
 }
 
 // A warp makes one row of W, a lane 32 elements of every 1024.
-template <bool nested>
-__global__ void __launch_bounds__(warps * 32)
+template <bool nested> __global__ void __launch_bounds__(warps * 32)
     qmatmul_few_f32_kernel(const std::byte* __restrict__ weight, Block4Parts parts, const float* __restrict__ x,
                            const float* __restrict__ bias, float* __restrict__ y, int tokens, std::int64_t out,
                            std::int64_t in) {
@@ -69,7 +66,8 @@ __global__ void __launch_bounds__(warps * 32)
     for (std::int64_t k = 0; k < in; k += 1024) {
         const std::int64_t at = k + lane * 32, element = row * in + (at < in ? at : 0);
         const uint4 codes = *reinterpret_cast<const uint4*>(weight + element / 2);
-        const float absmax = tables.absmax(load_absmax<nested>(weight, parts, std::uint32_t(element >> parts.block_log2)));
+        const float absmax =
+            tables.absmax(load_absmax<nested>(weight, parts, std::uint32_t(element >> parts.block_log2)));
         const std::uint32_t words[4] = {codes.x, codes.y, codes.z, codes.w};
 #pragma unroll
         for (int e = 0; e < 32; e += 4) {
@@ -105,8 +103,10 @@ void qmatmul_few(const CudaDevice& device, const QMatmul& q) {
                int(q.x.rows()), w.out, w.in);
     };
     const bool nested = w.spec.nested;
-    if (q.x.dtype() == DType::bf16) run(nested ? qmatmul_few_kernel<true> : qmatmul_few_kernel<false>, rows, nv_bf16());
-    else run(nested ? qmatmul_few_f32_kernel<true> : qmatmul_few_f32_kernel<false>, warps, 0.0f);
+    if (q.x.dtype() == DType::bf16)
+        run(nested ? qmatmul_few_kernel<true> : qmatmul_few_kernel<false>, rows, nv_bf16());
+    else
+        run(nested ? qmatmul_few_f32_kernel<true> : qmatmul_few_f32_kernel<false>, warps, 0.0f);
 }
 
 }  // namespace tandem

@@ -1,6 +1,7 @@
 // A 4-bit weight as operand A of mma.m16n8k16. The sum over k may run in any order that both operands share: of 128
-// values of k, lane (g, t) = (lane / 4, lane % 4) takes the 32 from 32 t on, 16 bytes of codes in rows g and g + 8; step
-// s of eight multiplies its elements 4 s to 4 s + 3. So a row's codes and x are read by 16 bytes, straight to registers.
+// values of k, lane (g, t) = (lane / 4, lane % 4) takes the 32 from 32 t on, 16 bytes of codes in rows g and g + 8;
+// step s of eight multiplies its elements 4 s to 4 s + 3. So a row's codes and x are read by 16 bytes, straight to
+// registers.
 #pragma once
 #include "quant/block4/decode.cuh"
 

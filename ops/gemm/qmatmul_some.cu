@@ -9,14 +9,17 @@ namespace tandem {
 
 namespace {
 
+// On a multiprocessor, as registers allow.
+constexpr int resident_blocks(int n_tiles) { return n_tiles == 8 ? 2 : 3; }
+
 constexpr int warps = 4, m_tiles = 2, rows = warps * m_tiles * 16, threads = warps * 32;
 constexpr std::int64_t least_chunks = 4;  // of a part of k
 
 // One chunk of x in shared memory, by 16 bytes: [word of a lane's four][token][t], so that eight lanes that read
 // together read 128 bytes in a row.
-template <int n_tiles>
-__device__ __forceinline__ void load_x(uint4* to, const nv_bf16* __restrict__ x, std::int64_t first_token,
-                                       std::int64_t tokens, std::int64_t k, std::int64_t in) {
+template <int n_tiles> __device__ __forceinline__ void load_x(uint4* to, const nv_bf16* __restrict__ x,
+                                                              std::int64_t first_token, std::int64_t tokens,
+                                                              std::int64_t k, std::int64_t in) {
     constexpr int tile_tokens = n_tiles * 8, pieces = k_of_chunk / 8;
 #pragma unroll
     for (int i = int(threadIdx.x); i < tile_tokens * pieces; i += threads) {
@@ -55,10 +58,10 @@ __device__ __forceinline__ void multiply_chunk(const CodeChunk<nested> (&chunk)[
 }
 
 // y[token, row], or the sums of this part of k where it is cut.
-template <int n_tiles>
-__device__ __forceinline__ void store(const float (&d)[m_tiles][n_tiles][4], std::int64_t first_row,
-                                      std::int64_t first_token, std::int64_t tokens, std::int64_t out,
-                                      const nv_bf16* bias, nv_bf16* y, float* sums) {
+template <int n_tiles> __device__ __forceinline__ void store(const float (&d)[m_tiles][n_tiles][4],
+                                                             std::int64_t first_row, std::int64_t first_token,
+                                                             std::int64_t tokens, std::int64_t out, const nv_bf16* bias,
+                                                             nv_bf16* y, float* sums) {
     const int g = int(threadIdx.x % 32) / 4, t = int(threadIdx.x % 4);
 #pragma unroll
     for (int m = 0; m < m_tiles; m++)
@@ -66,16 +69,18 @@ __device__ __forceinline__ void store(const float (&d)[m_tiles][n_tiles][4], std
         for (int n = 0; n < n_tiles; n++)
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                const std::int64_t row = first_row + m * 16 + g + i / 2 * 8, token = first_token + n * 8 + 2 * t + i % 2;
+                const std::int64_t row = first_row + m * 16 + g + i / 2 * 8,
+                                   token = first_token + n * 8 + 2 * t + i % 2;
                 if (row >= out || token >= tokens) continue;
-                if (sums) sums[token * out + row] = d[m][n][i];
-                else y[token * out + row] = from_float<nv_bf16>(d[m][n][i] + (bias ? to_float(bias[row]) : 0.0f));
+                if (sums)
+                    sums[token * out + row] = d[m][n][i];
+                else
+                    y[token * out + row] = from_float<nv_bf16>(d[m][n][i] + (bias ? to_float(bias[row]) : 0.0f));
             }
 }
 
 // A block makes 128 rows of W for n_tiles * 8 tokens over its part of k.
-template <int n_tiles, bool nested>
-__global__ void __launch_bounds__(threads, n_tiles == 2 ? 4 : n_tiles == 4 ? 3 : 2)
+template <int n_tiles, bool nested> __global__ void __launch_bounds__(threads, resident_blocks(n_tiles))
     qmatmul_some_kernel(const std::byte* __restrict__ weight, Block4Parts parts, const nv_bf16* __restrict__ x,
                         const nv_bf16* __restrict__ bias, nv_bf16* __restrict__ y, float* __restrict__ sums,
                         std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t k_of_part) {
@@ -140,9 +145,12 @@ template <int n_tiles> void run(const CudaDevice& device, const QMatmul& q) {
 }  // namespace
 
 void qmatmul_some(const CudaDevice& device, const QMatmul& q) {
-    if (q.x.rows() <= 16) run<2>(device, q);
-    else if (q.x.rows() <= 32) run<4>(device, q);
-    else run<8>(device, q);
+    if (q.x.rows() <= 16)
+        run<2>(device, q);
+    else if (q.x.rows() <= 32)
+        run<4>(device, q);
+    else
+        run<8>(device, q);
 }
 
 }  // namespace tandem

@@ -1,7 +1,6 @@
-#include "ops/gemm/split_k.h"
-
 #include <algorithm>
 
+#include "ops/gemm/split_k.h"
 #include "runtime/cuda/launch.cuh"
 #include "runtime/cuda/types.cuh"
 
@@ -12,8 +11,7 @@ namespace {
 constexpr int threads = 256;
 constexpr std::int64_t wanted_blocks = 256;  // about two for each multiprocessor of a large card
 
-template <class C>
-__global__ void __launch_bounds__(threads)
+template <class C> __global__ void __launch_bounds__(threads)
     add_partial_sums_kernel(const float* __restrict__ sums, std::int64_t parts, std::int64_t elements,
                             std::int64_t columns, C* c, const C* addend, const C* bias, float alpha) {
     const std::int64_t i = std::int64_t(blockIdx.x) * threads + threadIdx.x;
@@ -39,9 +37,8 @@ SplitK split_k(std::int64_t tiles, std::int64_t steps, std::int64_t least, std::
 void add_partial_sums(const CudaDevice& device, const PartialSums& p) {
     const LaunchConfig config{dim3(unsigned((p.elements + threads - 1) / threads)), dim3(threads), 0, device.stream};
     visit_cuda("add_partial_sums", p.c_type, [&]<class C>() {
-        launch(add_partial_sums_kernel<C>, config, p.sums, p.parts, p.elements, p.columns,
-               reinterpret_cast<C*>(p.c), reinterpret_cast<const C*>(p.addend), reinterpret_cast<const C*>(p.bias),
-               p.alpha);
+        launch(add_partial_sums_kernel<C>, config, p.sums, p.parts, p.elements, p.columns, reinterpret_cast<C*>(p.c),
+               reinterpret_cast<const C*>(p.addend), reinterpret_cast<const C*>(p.bias), p.alpha);
     });
 }
 

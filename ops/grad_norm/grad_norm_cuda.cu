@@ -5,13 +5,12 @@ namespace tandem {
 
 namespace {
 
-template <int width>
-__global__ void __launch_bounds__(sum_threads)
+template <int width> __global__ void __launch_bounds__(sum_threads)
     squares_kernel(const float* __restrict__ x, std::int64_t n, double* __restrict__ sums) {
     __shared__ double shared[sum_threads / 32];
     // A float's square is exact in double: fused or not, the bits are the same. Few cards are fast in double.
-    const double sum = partial_sum<double, width>(
-        x, n, shared, [](double sum, float v) { return fma(double(v), double(v), sum); });
+    const double sum =
+        partial_sum<double, width>(x, n, shared, [](double sum, float v) { return fma(double(v), double(v), sum); });
     if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 

@@ -1,5 +1,5 @@
-#include "ops/linear/linear_kernels.h"
 #include "ops/gemm/split_k.h"
+#include "ops/linear/linear_kernels.h"
 #include "runtime/cuda/launch.cuh"
 #include "runtime/cuda/types.cuh"
 
@@ -11,8 +11,7 @@ constexpr int threads = 128;
 constexpr std::int64_t least_rows = 64;  // of a part
 
 // sums[part, column], rows in order.
-template <class T>
-__global__ void __launch_bounds__(threads)
+template <class T> __global__ void __launch_bounds__(threads)
     bias_gradient_kernel(const T* __restrict__ dy, float* __restrict__ sums, std::int64_t tokens, std::int64_t columns,
                          std::int64_t rows_of_part) {
     const std::int64_t column = std::int64_t(blockIdx.x) * threads + threadIdx.x;
@@ -27,7 +26,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 void linear_bias_gradient(const CudaDevice& device, const Tensor& dy, const GradOut& dbias) {
-    const std::int64_t tokens = dy.rows(), columns = dy.dim(-1), tiles = (columns + threads - 1) / threads;
+    const std::int64_t tokens = dy.rows(), columns = dbias.out.elements(), tiles = (columns + threads - 1) / threads;
     if (tokens == 0) return;
     const SplitK cut = split_k(tiles, tokens, least_rows, columns);
     float* sums = reinterpret_cast<float*>(device.scratch);

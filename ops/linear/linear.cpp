@@ -26,8 +26,8 @@ Cost up_cost(const Lora& l, const Tensor& y) {
 
 bool drops(const Context& ctx, const Lora& l) { return l.dropout > 0 && ctx.random.samples; }
 
-// Whether lora_down and lora_backward apply the mask: on a card, where rows of x and A are whole in 16 bytes and a block
-// of threads has room for every rank.
+// Whether lora_down and lora_backward apply the mask: on a card, where rows of x and A are whole in 16 bytes and a
+// block of threads has room for every rank.
 bool masks_in_kernels(const Context& ctx, const Tensor& x, const Lora& l) {
     return ctx.on_cuda() && x.dtype() == DType::bf16 && x.dim(-1) % 8 == 0 && l.a.shape[0] % 8 == 0 &&
            l.a.shape[0] <= 128;

@@ -60,7 +60,8 @@ void lora_down(const CudaDevice& device, const Dropped& dropped, const Tensor& a
 void lora_up(const CpuDevice& device, const Tensor& down, const Tensor& b, double scale, const Tensor& y);
 void lora_up(const CudaDevice& device, const Tensor& down, const Tensor& b, double scale, const Tensor& y);
 
-// up = scale * dy B; dB += scale * dy^T down; dA += up^T dropped; dx = addend + up A, through the mask where there is one.
+// up = scale * dy B; dB += scale * dy^T down; dA += up^T dropped; dx = addend + up A, through the mask where there is
+// one.
 struct LoraBackward {
     Tensor dy;
     Dropped dropped;

@@ -10,17 +10,17 @@ namespace {
 constexpr int threads = 256, tokens_of_block = threads / 32 * 16, columns = 128, groups = columns / 32;
 constexpr int stride = columns + 8;  // elements; 8 more, so that ldmatrix meets every bank once
 
-// A's columns in shared memory. Within 32 columns, pair j of the eight from 8 t on (j, t < 4) lies where the t-th pair of
-// the eight from 8 j on would: so that lane (g, t) of the product holds eight neighbouring columns, which are one draw
-// of the mask and 16 bytes of dx. Ranks up to the next multiple of 16 are zeros.
+// A's columns in shared memory. Within 32 columns, pair j of the eight from 8 t on (j, t < 4) lies where the t-th pair
+// of the eight from 8 j on would: so that lane (g, t) of the product holds eight neighbouring columns, which are one
+// draw of the mask and 16 bytes of dx. Ranks up to the next multiple of 16 are zeros.
 __device__ __forceinline__ void load_a(nv_bf16* to, const nv_bf16* __restrict__ a, int rank, std::int64_t first,
                                        std::int64_t in) {
     constexpr int pieces = columns / 8;
     for (int i = int(threadIdx.x); i < (rank + 15) / 16 * 16 * pieces; i += threads) {
         const int r = i / pieces, piece = i % pieces, t = piece % 4;
         const std::int64_t column = first + piece * 8;
-        const uint4 v = r < rank && column < in ? *reinterpret_cast<const uint4*>(a + r * in + column)
-                                                : uint4{0, 0, 0, 0};
+        const uint4 v =
+            r < rank && column < in ? *reinterpret_cast<const uint4*>(a + r * in + column) : uint4{0, 0, 0, 0};
         const std::uint32_t pair[4] = {v.x, v.y, v.z, v.w};
 #pragma unroll
         for (int j = 0; j < 4; j++)
@@ -71,8 +71,8 @@ __global__ void __launch_bounds__(threads, 2)
             if (column >= in) continue;
             const uint4 kept = kept_bits(mask, sample, position, std::uint32_t(column));
             const std::uint32_t keeps[4] = {kept.x, kept.y, kept.z, kept.w};
-            const uint4 before = addend ? *reinterpret_cast<const uint4*>(addend + token * in + column)
-                                        : uint4{0, 0, 0, 0};
+            const uint4 before =
+                addend ? *reinterpret_cast<const uint4*>(addend + token * in + column) : uint4{0, 0, 0, 0};
             const std::uint32_t old[4] = {before.x, before.y, before.z, before.w};
             std::uint32_t sum[4];
 #pragma unroll
@@ -89,10 +89,9 @@ __global__ void __launch_bounds__(threads, 2)
 void lora_masked_dx(const CudaDevice& device, const Tensor& up, const Tensor& a, const DropoutMask& mask,
                     const GradOut& dx) {
     const std::int64_t tokens = up.rows(), in = a.dim(1), rank = a.dim(0);
-    const LaunchConfig config{dim3(unsigned((in + columns - 1) / columns),
-                                   unsigned((tokens + tokens_of_block - 1) / tokens_of_block)),
-                              dim3(threads), std::size_t((rank + 15) / 16 * 16 * stride) * sizeof(nv_bf16),
-                              device.stream};
+    const LaunchConfig config{
+        dim3(unsigned((in + columns - 1) / columns), unsigned((tokens + tokens_of_block - 1) / tokens_of_block)),
+        dim3(threads), std::size_t((rank + 15) / 16 * 16 * stride) * sizeof(nv_bf16), device.stream};
     launch(lora_dx_kernel, config, device_data<nv_bf16>(up), device_data<nv_bf16>(a),
            device_data<std::int32_t>(mask.random.samples), device_data<std::int32_t>(mask.random.positions),
            mask_draw(mask), kept_scale(mask), device_data<nv_bf16>(dx.out), device_data<nv_bf16>(dx.addend), tokens, in,

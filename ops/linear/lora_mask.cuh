@@ -21,8 +21,8 @@ __device__ __forceinline__ uint4 kept_bits(const MaskDraw& mask, std::int32_t sa
     std::uint32_t words[4];
 #pragma unroll
     for (std::uint32_t half = 0; half < 2; half++) {
-        const PhiloxBits bits = random_bits(
-            mask.key, {mask.step, std::uint32_t(sample), std::uint32_t(position), column + 4 * half});
+        const PhiloxBits bits =
+            random_bits(mask.key, {mask.step, std::uint32_t(sample), std::uint32_t(position), column + 4 * half});
 #pragma unroll
         for (int i = 0; i < 2; i++)
             words[half * 2 + i] = (dropout_keeps(bits[2 * i], mask.threshold) ? 0xffffu : 0u) |

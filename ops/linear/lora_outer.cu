@@ -8,15 +8,17 @@ namespace tandem {
 
 namespace {
 
+// On a multiprocessor, as registers allow.
+constexpr int resident_blocks(int m_tiles) { return m_tiles == 8 ? 3 : 4; }
+
 constexpr int threads = 128, columns = 64, tokens_of_chunk = 32;
 constexpr int x_stride = columns + 8;  // elements; 8 more, so that ldmatrix meets every bank once
 constexpr int pieces = columns / 8, loads = tokens_of_chunk * pieces / threads;
 constexpr std::int64_t least_chunks = 4;  // of a part of the tokens
 
 // One chunk of up in shared memory, a row per token.
-template <int m_tiles>
-__device__ __forceinline__ void load_up(nv_bf16* to, const nv_bf16* __restrict__ up, std::int64_t token,
-                                        std::int64_t tokens, int rank) {
+template <int m_tiles> __device__ __forceinline__ void load_up(nv_bf16* to, const nv_bf16* __restrict__ up,
+                                                               std::int64_t token, std::int64_t tokens, int rank) {
     constexpr int pieces_of_up = m_tiles * 2, stride = m_tiles * 16 + 8;
     for (int i = int(threadIdx.x); i < tokens_of_chunk * pieces_of_up; i += threads) {
         const int row = i / pieces_of_up, r = i % pieces_of_up * 8;
@@ -53,8 +55,8 @@ struct XChunk {
     }
 };
 
-// d[rank, column] += up^T x over one chunk; a warp has 16 columns. Both operands lie by rows of tokens, which are k here,
-// so both come transposed.
+// d[rank, column] += up^T x over one chunk; a warp has 16 columns. Both operands lie by rows of tokens, which are k
+// here, so both come transposed.
 template <int m_tiles>
 __device__ __forceinline__ void multiply_chunk(const nv_bf16* up, const nv_bf16* x, float (&d)[m_tiles][2][4]) {
     constexpr int stride = m_tiles * 16 + 8;
@@ -74,9 +76,33 @@ __device__ __forceinline__ void multiply_chunk(const nv_bf16* up, const nv_bf16*
     }
 }
 
+// dA[rank, column], or the sums of this part of the tokens where they are cut.
+template <int m_tiles> __device__ __forceinline__ void store(const float (&d)[m_tiles][2][4], std::int64_t first_column,
+                                                             std::int64_t in, int rank, float scale, float* da,
+                                                             const float* addend, float* sums) {
+    const int g = int(threadIdx.x % 32) / 4, t = int(threadIdx.x % 4);
+#pragma unroll
+    for (int m = 0; m < m_tiles; m++)
+#pragma unroll
+        for (int n = 0; n < 2; n++)
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+                const int r = m * 16 + g + 8 * i;
+                const std::int64_t c = first_column + threadIdx.x / 32 * 16 + n * 8 + 2 * t, at = r * in + c;
+                if (r >= rank || c >= in) continue;
+                float2 v = {d[m][n][2 * i], d[m][n][2 * i + 1]};
+                if (sums) {
+                    *reinterpret_cast<float2*>(sums + at) = v;
+                    continue;
+                }
+                v = {scale * v.x, scale * v.y};
+                if (addend) v = {addend[at] + v.x, addend[at + 1] + v.y};
+                *reinterpret_cast<float2*>(da + at) = v;
+            }
+}
+
 // A block makes all ranks of 64 columns over its part of the tokens.
-template <int m_tiles>
-__global__ void __launch_bounds__(threads, m_tiles == 8 ? 3 : 4)
+template <int m_tiles> __global__ void __launch_bounds__(threads, resident_blocks(m_tiles))
     lora_outer_kernel(const nv_bf16* __restrict__ up, const nv_bf16* __restrict__ x,
                       const std::int32_t* __restrict__ samples, const std::int32_t* __restrict__ positions,
                       MaskDraw mask, float scale, float* da, const float* addend, float* __restrict__ sums,
@@ -100,37 +126,20 @@ __global__ void __launch_bounds__(threads, m_tiles == 8 ? 3 : 4)
             next.load(x, samples, positions, token + tokens_of_chunk, end, column, in);
         }
         now.store(x_tiles + filled * x_tile, mask, column);
-        if (more) ptx::cp_async_wait<1>();
-        else ptx::cp_async_wait<0>();
+        if (more)
+            ptx::cp_async_wait<1>();
+        else
+            ptx::cp_async_wait<0>();
         __syncthreads();
         multiply_chunk<m_tiles>(up_tiles + filled * up_tile, x_tiles + filled * x_tile, d);
         __syncthreads();
     }
-    const int g = int(threadIdx.x % 32) / 4, t = int(threadIdx.x % 4);
-#pragma unroll
-    for (int m = 0; m < m_tiles; m++)
-#pragma unroll
-        for (int n = 0; n < 2; n++)
-#pragma unroll
-            for (int i = 0; i < 2; i++) {
-                const int r = m * 16 + g + 8 * i;
-                const std::int64_t c = first_column + threadIdx.x / 32 * 16 + n * 8 + 2 * t, at = r * in + c;
-                if (r >= rank || c >= in) continue;
-                float2 v = {d[m][n][2 * i], d[m][n][2 * i + 1]};
-                if (sums) {
-                    *reinterpret_cast<float2*>(sums + blockIdx.y * (rank * in) + at) = v;
-                    continue;
-                }
-                v = {scale * v.x, scale * v.y};
-                if (addend) v = {addend[at] + v.x, addend[at + 1] + v.y};
-                *reinterpret_cast<float2*>(da + at) = v;
-            }
+    store(d, first_column, in, rank, scale, da, addend, sums ? sums + blockIdx.y * (rank * in) : nullptr);
 }
 
-template <int m_tiles>
-void run(const CudaDevice& device, const Tensor& up, const Dropped& dropped, const GradOut& da) {
+template <int m_tiles> void run(const CudaDevice& device, const Tensor& up, const Dropped& dropped, const GradOut& da) {
     const DropoutMask& mask = *dropped.mask;
-    const std::int64_t tokens = up.rows(), in = dropped.x.dim(-1), rank = up.dim(-1);
+    const std::int64_t tokens = up.rows(), in = dropped.x.dim(-1), rank = da.out.dim(0);
     const std::int64_t column_tiles = (in + columns - 1) / columns;
     const SplitK cut = split_k(column_tiles, (tokens + tokens_of_chunk - 1) / tokens_of_chunk, least_chunks, rank * in);
     float* sums = cut.parts > 1 ? reinterpret_cast<float*>(device.scratch) : nullptr;
@@ -156,11 +165,15 @@ void run(const CudaDevice& device, const Tensor& up, const Dropped& dropped, con
 
 void lora_masked_outer(const CudaDevice& device, const Tensor& up, const Dropped& dropped, const GradOut& da) {
     if (up.rows() == 0) return;
-    const std::int64_t rank = up.dim(-1);
-    if (rank <= 16) run<1>(device, up, dropped, da);
-    else if (rank <= 32) run<2>(device, up, dropped, da);
-    else if (rank <= 64) run<4>(device, up, dropped, da);
-    else run<8>(device, up, dropped, da);
+    const std::int64_t rank = da.out.dim(0);
+    if (rank <= 16)
+        run<1>(device, up, dropped, da);
+    else if (rank <= 32)
+        run<2>(device, up, dropped, da);
+    else if (rank <= 64)
+        run<4>(device, up, dropped, da);
+    else
+        run<8>(device, up, dropped, da);
 }
 
 }  // namespace tandem

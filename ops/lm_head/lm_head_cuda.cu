@@ -1,8 +1,8 @@
+#include "ops/cuda/gradient.cuh"
 #include "ops/gemm/multiply_cuda.h"
 #include "ops/lm_head/lm_head_kernels.h"
 #include "ops/lm_head/softmax_cuda.h"
-#include "runtime/cuda/launch.cuh"
-#include "runtime/cuda/types.cuh"
+#include "runtime/cuda/vector.cuh"
 #include "runtime/cuda/warp.cuh"
 
 namespace tandem {
@@ -12,8 +12,7 @@ namespace {
 constexpr int threads = 256;
 
 // to[i] = from[rows[i]], by pieces of type T; a row that is not there becomes bytes of 0xff, which is NaN.
-template <class T>
-__global__ void __launch_bounds__(threads)
+template <class T> __global__ void __launch_bounds__(threads)
     gather_rows_kernel(const T* __restrict__ from, const std::int32_t* __restrict__ rows, T* __restrict__ to,
                        std::int64_t tokens, std::int64_t pieces) {
     const std::int64_t row = rows[blockIdx.x];
@@ -32,14 +31,18 @@ void gather_rows(const CudaDevice& device, const Tensor& from, const std::int32_
 }
 
 // to[rows[i]] += from[i]. The rows differ, so that no two blocks write the same one.
-template <class T>
-__global__ void __launch_bounds__(threads)
+template <class T, int width> __global__ void __launch_bounds__(threads)
     add_rows_kernel(const T* __restrict__ from, const std::int32_t* __restrict__ rows, T* __restrict__ to,
-                    std::int64_t tokens, std::int64_t width) {
+                    std::int64_t tokens, std::int64_t columns) {
     const std::int64_t row = rows[blockIdx.x];
     if (row < 0 || row >= tokens) return;
-    for (std::int64_t i = threadIdx.x; i < width; i += threads)
-        to[row * width + i] = from_float<T>(to_float(to[row * width + i]) + to_float(from[blockIdx.x * width + i]));
+    for (std::int64_t i = std::int64_t(threadIdx.x) * width; i < columns; i += threads * width) {
+        const Vector<T, width> v = load<width>(from + blockIdx.x * columns + i);
+        Vector<float, width> value;
+#pragma unroll
+        for (int e = 0; e < width; e++) value[e] = to_float(v[e]);
+        store_gradient<T>(to + row * columns, to + row * columns, i, value);
+    }
 }
 
 __global__ void __launch_bounds__(threads)
@@ -54,14 +57,17 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 void lm_head_logits(const CudaDevice& device, const Tensor& h, const WeightBytes& w, const Tensor& logits) {
-    multiply(device, matmul_args({logits, {}}, h.dim(-1), h.dtype(), matmul_operand(h), matmul_transposed(w.bytes)));
+    multiply(device,
+             matmul_args(logits, h.dim(-1), common_type(h, w.bytes), matmul_operand(h), matmul_transposed(w.bytes)));
 }
 
 void lm_head_loss_forward(const CudaDevice& device, const LossForward& a) {
     const std::int32_t* rows = device_data<std::int32_t>(a.targets.rows) + a.begin;
     const bool by_16_bytes = a.hidden.dim(-1) * std::int64_t(size_of(a.hidden.dtype())) % 16 == 0;
-    if (by_16_bytes) gather_rows<uint4>(device, a.h, rows, a.hidden);
-    else gather_rows<std::uint16_t>(device, a.h, rows, a.hidden);
+    if (by_16_bytes)
+        gather_rows<uint4>(device, a.h, rows, a.hidden);
+    else
+        gather_rows<std::uint16_t>(device, a.h, rows, a.hidden);
     lm_head_logits(device, a.hidden, a.weight, a.logits);
     softmax_losses(device, a.logits, device_data<std::int32_t>(a.targets.targets) + a.begin,
                    device_data<double>(a.losses) + a.begin);
@@ -72,17 +78,21 @@ void lm_head_loss_backward(const CudaDevice& device, const LossBackward& b) {
     softmax_gradient(device, a.logits, device_data<std::int32_t>(a.targets.targets) + a.begin,
                      device_data<double>(a.losses) + a.begin, float(a.scale), b.dlogits);
     if (b.dh) {
-        multiply(device, matmul_args({b.dhidden, {}}, b.dlogits.dim(-1), b.dlogits.dtype(), matmul_operand(b.dlogits),
-                                     matmul_operand(a.weight.bytes)));
+        multiply(device, matmul_args(b.dhidden, b.dlogits.dim(-1), common_type(b.dlogits, a.weight.bytes),
+                                     matmul_operand(b.dlogits), matmul_operand(a.weight.bytes)));
         visit_cuda("lm_head_loss", b.dhidden.dtype(), [&]<class T>() {
-            launch(add_rows_kernel<T>, {dim3(unsigned(b.dhidden.rows())), dim3(threads), 0, device.stream},
-                   device_data<T>(b.dhidden), device_data<std::int32_t>(a.targets.rows) + a.begin,
-                   device_data<T>(b.dh.out), b.dh.out.rows(), b.dhidden.dim(-1));
+            const T* from = device_data<T>(b.dhidden);
+            T* to = device_data<T>(b.dh.out);
+            const std::int64_t columns = b.dhidden.dim(-1);
+            visit_width<T>(columns, {from, to}, [&]<int width>() {
+                launch(add_rows_kernel<T, width>, {dim3(unsigned(b.dhidden.rows())), dim3(threads), 0, device.stream},
+                       from, device_data<std::int32_t>(a.targets.rows) + a.begin, to, b.dh.out.rows(), columns);
+            });
         });
     }
     if (b.dweight)
-        multiply(device, matmul_args(b.dweight, a.hidden.rows(), a.hidden.dtype(), matmul_transposed(b.dlogits),
-                                     matmul_operand(a.hidden)));
+        multiply(device, matmul_args(b.dweight.out, a.hidden.rows(), a.hidden.dtype(), matmul_transposed(b.dlogits),
+                                     matmul_operand(a.hidden), b.dweight.addend));
 }
 
 void lm_head_loss_sum(const CudaDevice& device, const Tensor& losses, double scale, const Tensor& out) {
@@ -94,9 +104,9 @@ void lm_head_gradient_start(const CudaDevice& device, const GradOut& dh) {
     if (!dh.addend)
         cuda::check(cudaMemsetAsync(dh.out.data(), 0, dh.out.bytes(), device.stream), "cudaMemsetAsync(dh)");
     else if (dh.addend.data() != dh.out.data())
-        cuda::check(cudaMemcpyAsync(dh.out.data(), dh.addend.data(), dh.out.bytes(), cudaMemcpyDeviceToDevice,
-                                    device.stream),
-                    "cudaMemcpyAsync(dh)");
+        cuda::check(
+            cudaMemcpyAsync(dh.out.data(), dh.addend.data(), dh.out.bytes(), cudaMemcpyDeviceToDevice, device.stream),
+            "cudaMemcpyAsync(dh)");
 }
 
 }  // namespace tandem

@@ -11,7 +11,7 @@ void softmax_losses(const CudaDevice& device, const Tensor& logits,  // f32 [row
                     const std::int32_t* targets, double* losses);
 
 // dlogits = scale * (softmax(logits) - one-hot of the target), rounded to dlogits' type.
-void softmax_gradient(const CudaDevice& device, const Tensor& logits, const std::int32_t* targets,
-                      const double* losses, float scale, const Tensor& dlogits);  // may be logits itself
+void softmax_gradient(const CudaDevice& device, const Tensor& logits, const std::int32_t* targets, const double* losses,
+                      float scale, const Tensor& dlogits);  // may be logits itself
 
 }  // namespace tandem

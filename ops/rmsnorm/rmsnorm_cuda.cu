@@ -9,99 +9,96 @@ namespace {
 constexpr int threads = 256;  // for a row
 // Vectors of a row that a thread keeps in registers: rows of up to 8192 elements are read once.
 template <class T> inline constexpr int held = int(2 * sizeof(T));
+// Blocks that a multiprocessor is to hold: while some wait at their barrier, others load.
+template <class T> inline constexpr int resident = sizeof(T) == 2 ? 3 : 2;
 
 // For each of this thread's vectors: of_held(h, column) for those in registers, h being their number, and
 // of_other(column) for the rest.
 template <int held, int width, class Held, class Other>
-__device__ __forceinline__ void for_vectors(std::int64_t n, Held of_held, Other of_other) {
+__device__ __forceinline__ void for_vectors(int n, Held of_held, Other of_other) {
 #pragma unroll
     for (int h = 0; h < held; h++) {
         const int column = (h * threads + int(threadIdx.x)) * width;
         if (column < n) of_held(h, column);
     }
-    for (std::int64_t column = (held * threads + int(threadIdx.x)) * width; column < n; column += threads * width)
+#pragma unroll 1  // few rows are so long
+    for (int column = (held * threads + int(threadIdx.x)) * width; column < n; column += threads * width)
         of_other(column);
 }
 
-template <class T, int width>
-__global__ void __launch_bounds__(threads, 3)
+template <class T, int width> __global__ void __launch_bounds__(threads, resident<T>)
     rmsnorm_kernel(const T* __restrict__ x, const T* __restrict__ weight, T* __restrict__ y, float* __restrict__ rstd,
-                   std::int64_t n, float eps) {
+                   int n, float eps) {
     __shared__ float shared[threads / 32];
-    const T* const row = x + blockIdx.x * n;
-    T* const out = y + blockIdx.x * n;
-    Vector<T, width> kept[held<T>] = {};
+    x += blockIdx.x * std::int64_t(n);
+    y += blockIdx.x * std::int64_t(n);
+    Packed<T, width> kept[held<T>] = {};
     for_vectors<held<T>, width>(
-        n, [&](int h, std::int64_t c) { kept[h] = load<width>(row + c); }, [](std::int64_t) {});
+        n, [&](int h, int c) { kept[h] = load_packed<width>(x + c); }, [](int) {});
     float sum = 0;
-    auto add_squares = [&](const Vector<T, width>& v) {
+    auto add_squares = [&](const Vector<float, width>& v) {
 #pragma unroll
-        for (int k = 0; k < width; k++) sum += to_float(v[k]) * to_float(v[k]);
+        for (int k = 0; k < width; k++) sum += v[k] * v[k];
     };
     for_vectors<held<T>, width>(
-        n, [&](int h, std::int64_t) { add_squares(kept[h]); },
-        [&](std::int64_t c) { add_squares(load<width>(row + c)); });
+        n, [&](int h, int) { add_squares(unpack(kept[h])); }, [&](int c) { add_squares(load<width>(x + c)); });
     const float r = 1.0f / sqrtf(block_sum(sum, shared) / float(n) + eps);
     if (threadIdx.x == 0) rstd[blockIdx.x] = r;
-    auto write = [&](std::int64_t c, const Vector<T, width>& v) {
-        const Vector<T, width> w = load<width>(weight + c);
+    auto write = [&](int c, const Vector<float, width>& v) {
+        const Vector<float, width> w = load<width>(weight + c);
         Vector<T, width> scaled;
 #pragma unroll
-        for (int k = 0; k < width; k++)
-            scaled[k] = from_float<T>(to_float(w[k]) * to_float(from_float<T>(to_float(v[k]) * r)));
-        store(out + c, scaled);
+        for (int k = 0; k < width; k++) scaled[k] = from_float<T>(w[k] * to_float(from_float<T>(v[k] * r)));
+        store(y + c, scaled);
     };
     for_vectors<held<T>, width>(
-        n, [&](int h, std::int64_t c) { write(c, kept[h]); },
-        [&](std::int64_t c) { write(c, load<width>(row + c)); });
+        n, [&](int h, int c) { write(c, unpack(kept[h])); }, [&](int c) { write(c, load<width>(x + c)); });
 }
 
 // With z = x * rstd: dx = rstd * (w dy - z * mean(w dy z)).
-template <class T, int width>
-__global__ void __launch_bounds__(threads)
-    rmsnorm_input_gradient_kernel(const T* __restrict__ x, const T* __restrict__ weight,
-                                  const float* __restrict__ rstd, const T* __restrict__ dy, const T* addend, T* dx,
-                                  std::int64_t n) {
+template <class T, int width> __global__ void __launch_bounds__(threads, resident<T>)
+    rmsnorm_input_gradient_kernel(const T* __restrict__ x, const T* __restrict__ weight, const float* __restrict__ rstd,
+                                  const T* __restrict__ dy, const T* addend, T* dx, int n) {
     __shared__ float shared[threads / 32];
-    const std::int64_t row = blockIdx.x * n;
-    Vector<T, width> kept_x[held<T>] = {}, kept_dy[held<T>] = {};
+    const std::int64_t row = blockIdx.x * std::int64_t(n);
+    x += row;
+    dy += row;
+    Packed<T, width> kept_x[held<T>] = {}, kept_dy[held<T>] = {};
     for_vectors<held<T>, width>(
         n,
-        [&](int h, std::int64_t c) {
-            kept_x[h] = load<width>(x + row + c);
-            kept_dy[h] = load<width>(dy + row + c);
+        [&](int h, int c) {
+            kept_x[h] = load_packed<width>(x + c);
+            kept_dy[h] = load_packed<width>(dy + c);
         },
-        [](std::int64_t) {});
+        [](int) {});
     const float r = rstd[blockIdx.x];
     float dot = 0;
-    auto add_products = [&](std::int64_t c, const Vector<T, width>& vx, const Vector<T, width>& vdy) {
-        const Vector<T, width> w = load<width>(weight + c);
+    auto add_products = [&](int c, const Vector<float, width>& vx, const Vector<float, width>& vdy) {
+        const Vector<float, width> w = load<width>(weight + c);
 #pragma unroll
-        for (int k = 0; k < width; k++) dot += to_float(w[k]) * to_float(vdy[k]) * to_float(vx[k]);
+        for (int k = 0; k < width; k++) dot += w[k] * vdy[k] * vx[k];
     };
     for_vectors<held<T>, width>(
-        n, [&](int h, std::int64_t c) { add_products(c, kept_x[h], kept_dy[h]); },
-        [&](std::int64_t c) { add_products(c, load<width>(x + row + c), load<width>(dy + row + c)); });
+        n, [&](int h, int c) { add_products(c, unpack(kept_x[h]), unpack(kept_dy[h])); },
+        [&](int c) { add_products(c, load<width>(x + c), load<width>(dy + c)); });
     const float scale = block_sum(dot, shared) * r * r / float(n);
-    auto write = [&](std::int64_t c, const Vector<T, width>& vx, const Vector<T, width>& vdy) {
-        const Vector<T, width> w = load<width>(weight + c);
+    auto write = [&](int c, const Vector<float, width>& vx, const Vector<float, width>& vdy) {
+        const Vector<float, width> w = load<width>(weight + c);
         Vector<float, width> gradient;
 #pragma unroll
-        for (int k = 0; k < width; k++)
-            gradient[k] = r * (to_float(w[k]) * to_float(vdy[k]) - to_float(vx[k]) * scale);
+        for (int k = 0; k < width; k++) gradient[k] = r * (w[k] * vdy[k] - vx[k] * scale);
         store_gradient(dx, addend, row + c, gradient);
     };
     for_vectors<held<T>, width>(
-        n, [&](int h, std::int64_t c) { write(c, kept_x[h], kept_dy[h]); },
-        [&](std::int64_t c) { write(c, load<width>(x + row + c), load<width>(dy + row + c)); });
+        n, [&](int h, int c) { write(c, unpack(kept_x[h]), unpack(kept_dy[h])); },
+        [&](int c) { write(c, load<width>(x + c), load<width>(dy + c)); });
 }
 
 constexpr int column_threads = 128;
 constexpr std::int64_t rows_at_least = 32, partials_at_most = 128;
 
 // A block sums dy * z for its columns over rows [blockIdx.y * rows_each, …), in order, into row blockIdx.y of partials.
-template <class T, int width>
-__global__ void __launch_bounds__(column_threads)
+template <class T, int width> __global__ void __launch_bounds__(column_threads)
     rmsnorm_weight_partials_kernel(const T* __restrict__ x, const float* __restrict__ rstd, const T* __restrict__ dy,
                                    float* __restrict__ partials, std::int64_t rows, std::int64_t rows_each,
                                    std::int64_t n) {
@@ -112,9 +109,9 @@ __global__ void __launch_bounds__(column_threads)
 #pragma unroll 4
     for (std::int64_t t = begin; t < end; t++) {
         const float r = rstd[t];
-        const Vector<T, width> vx = load<width>(x + t * n + c), vdy = load<width>(dy + t * n + c);
+        const Vector<float, width> vx = load<width>(x + t * n + c), vdy = load<width>(dy + t * n + c);
 #pragma unroll
-        for (int k = 0; k < width; k++) sum[k] += to_float(vdy[k]) * to_float(from_float<T>(to_float(vx[k]) * r));
+        for (int k = 0; k < width; k++) sum[k] += vdy[k] * to_float(from_float<T>(vx[k] * r));
     }
     store(partials + blockIdx.y * n + c, sum);
 }
@@ -146,8 +143,8 @@ template <class T> void weight_gradient(const CudaDevice& device, const RmsnormB
                {dim3(blocks(width), unsigned(count)), dim3(column_threads), 0, device.stream}, x, rstd, dy, partials,
                rows, rows_each, n);
     });
-    launch(rmsnorm_weight_gradient_kernel, {dim3(blocks(1)), dim3(column_threads), 0, device.stream}, partials,
-           dweight, count, n);
+    launch(rmsnorm_weight_gradient_kernel, {dim3(blocks(1)), dim3(column_threads), 0, device.stream}, partials, dweight,
+           count, n);
 }
 
 }  // namespace

@@ -11,7 +11,8 @@ struct RopeTable {
     Tensor cos, sin;  // [max_positions, head_dim / 2]
 };
 
-// Positions outside the table are an error. Backward rotates back.
+// A position outside the table is an Error; on a card, where kernels cannot throw, that token's row is NaN. Backward
+// rotates back.
 Value rope(Context& ctx, const Value& x,  // [tokens, heads * head_dim]  f64 | f32 | bf16
            const Tensor& positions,       // [tokens]  i32
            const RopeTable& table, int head_dim);

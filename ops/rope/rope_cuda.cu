@@ -12,8 +12,7 @@ constexpr float nan_value = std::numeric_limits<float>::quiet_NaN();
 
 // y1 = x1 cos - x2 sin, y2 = x2 cos + x1 sin for `width` columns of both halves of up to four heads of a token. All
 // become NaN where the token's position is outside the table.
-template <class T, int width>
-__global__ void __launch_bounds__(elementwise_threads)
+template <class T, int width> __global__ void __launch_bounds__(elementwise_threads)
     rope_kernel(const T* x, const std::int32_t* __restrict__ positions, const float* __restrict__ cos,
                 const float* __restrict__ sin, const T* addend, T* y, std::int64_t tokens, int heads, int half,
                 std::int64_t table_rows, float sign) {
@@ -24,13 +23,13 @@ __global__ void __launch_bounds__(elementwise_threads)
     const int within = int(thread % (vectors * groups)), first_head = within / vectors * heads_per_thread,
               column = within % vectors * width;
 
-    Vector<T, width> x1[heads_per_thread] = {}, x2[heads_per_thread] = {};
+    Packed<T, width> x1[heads_per_thread] = {}, x2[heads_per_thread] = {};
     const std::int64_t at = (t * heads + first_head) * 2 * half + column;
 #pragma unroll
     for (int h = 0; h < heads_per_thread; h++)
         if (first_head + h < heads) {
-            x1[h] = load<width>(x + at + 2 * h * half);
-            x2[h] = load<width>(x + at + 2 * h * half + half);
+            x1[h] = load_packed<width>(x + at + 2 * h * half);
+            x2[h] = load_packed<width>(x + at + 2 * h * half + half);
         }
     const std::int32_t position = positions[t];
     Vector<float, width> c, s;
@@ -44,10 +43,11 @@ __global__ void __launch_bounds__(elementwise_threads)
 #pragma unroll
     for (int h = 0; h < heads_per_thread; h++) {
         if (first_head + h >= heads) break;
+        const Vector<float, width> v1 = unpack(x1[h]), v2 = unpack(x2[h]);
         Vector<float, width> y1, y2;
 #pragma unroll
         for (int k = 0; k < width; k++) {
-            const float a = to_float(x1[h][k]), b = to_float(x2[h][k]);
+            const float a = v1[k], b = v2[k];
             y1[k] = a * c[k] - b * (sign * s[k]);
             y2[k] = b * c[k] + a * (sign * s[k]);
         }
@@ -68,8 +68,8 @@ void rope_rotate(const CudaDevice& device, const RopeRotate& a) {
         T* y = device_data<T>(a.y);
         visit_width<T>(half, {x, cos, sin, addend, y}, [&]<int width>() {
             launch(rope_kernel<T, width>, one_vector_each(tokens * groups * half, width, device.stream), x,
-                   device_data<std::int32_t>(a.positions), cos, sin, addend, y, tokens, heads, half,
-                   a.table.cos.dim(0), a.rotation == Rotation::forward ? 1.0f : -1.0f);
+                   device_data<std::int32_t>(a.positions), cos, sin, addend, y, tokens, heads, half, a.table.cos.dim(0),
+                   a.rotation == Rotation::forward ? 1.0f : -1.0f);
         });
     });
 }

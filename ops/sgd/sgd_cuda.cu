@@ -5,8 +5,7 @@ namespace tandem {
 
 namespace {
 
-template <int width>
-__global__ void __launch_bounds__(elementwise_threads)
+template <int width> __global__ void __launch_bounds__(elementwise_threads)
     sgd_update_kernel(float* __restrict__ master, float* __restrict__ gradient, std::int64_t n, float lr, float decay,
                       float scale) {
     const std::int64_t i = vector_start<width>();

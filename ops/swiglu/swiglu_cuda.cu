@@ -7,34 +7,29 @@ namespace {
 
 __device__ __forceinline__ float sigmoid(float g) { return 1.0f / (1.0f + expf(-g)); }
 
-template <class T, int width>
-__global__ void __launch_bounds__(elementwise_threads)
+template <class T, int width> __global__ void __launch_bounds__(elementwise_threads)
     swiglu_kernel(const T* __restrict__ gate, const T* __restrict__ up, T* __restrict__ y, std::int64_t n) {
     const std::int64_t i = vector_start<width>();
     if (i >= n) return;
-    const Vector<T, width> g = load<width>(gate + i), u = load<width>(up + i);
+    const Vector<float, width> g = load<width>(gate + i), u = load<width>(up + i);
     Vector<T, width> out;
 #pragma unroll
-    for (int k = 0; k < width; k++) {
-        const float v = to_float(g[k]);
-        out[k] = from_float<T>(v * sigmoid(v) * to_float(u[k]));
-    }
+    for (int k = 0; k < width; k++) out[k] = from_float<T>(g[k] * sigmoid(g[k]) * u[k]);
     store(y + i, out);
 }
 
 // With s = sigmoid(g): d silu / dg = s (1 + g (1 - s)).
-template <class T, int width>
-__global__ void __launch_bounds__(elementwise_threads)
+template <class T, int width> __global__ void __launch_bounds__(elementwise_threads)
     swiglu_backward_kernel(const T* __restrict__ gate, const T* __restrict__ up, const T* __restrict__ dy,
                            const T* dgate_addend, T* dgate, const T* dup_addend, T* dup, std::int64_t n) {
     const std::int64_t i = vector_start<width>();
     if (i >= n) return;
-    const Vector<T, width> gates = load<width>(gate + i), ups = load<width>(up + i), dys = load<width>(dy + i);
+    const Vector<float, width> gates = load<width>(gate + i), ups = load<width>(up + i), dys = load<width>(dy + i);
     Vector<float, width> dg, du;
 #pragma unroll
     for (int k = 0; k < width; k++) {
-        const float g = to_float(gates[k]), s = sigmoid(g), d = to_float(dys[k]);
-        dg[k] = d * to_float(ups[k]) * (s * (1.0f + g * (1.0f - s)));
+        const float g = gates[k], s = sigmoid(g), d = dys[k];
+        dg[k] = d * ups[k] * (s * (1.0f + g * (1.0f - s)));
         du[k] = d * (g * s);
     }
     if (dgate) store_gradient(dgate, dgate_addend, i, dg);

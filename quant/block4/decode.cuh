@@ -34,20 +34,18 @@ template <class T> __device__ __forceinline__ const T* part_of(const std::byte* 
 
 // What the absmax of a block is made from: loaded early, used late.
 template <bool nested> struct StoredAbsmax;
-template <> struct StoredAbsmax<false> {
-    float value;
-};
+template <> struct StoredAbsmax<false> { float value; };
 template <> struct StoredAbsmax<true> {
     float scale;
     std::uint8_t code;
 };
 
-template <bool nested>
-__device__ __forceinline__ StoredAbsmax<nested> load_absmax(const std::byte* weight, const Block4Parts& parts,
-                                                            std::uint32_t block) {
+template <bool nested> __device__ __forceinline__ StoredAbsmax<nested> load_absmax(const std::byte* weight,
+                                                                                   const Block4Parts& parts,
+                                                                                   std::uint32_t block) {
     if constexpr (nested) {
-        const std::uint32_t outer = parts.nested_log2 >= 0 ? block >> parts.nested_log2
-                                                           : block / std::uint32_t(parts.nested_block);
+        const std::uint32_t outer =
+            parts.nested_log2 >= 0 ? block >> parts.nested_log2 : block / std::uint32_t(parts.nested_block);
         return {part_of<float>(weight, parts.nested_absmax)[outer], part_of<std::uint8_t>(weight, parts.absmax)[block]};
     } else {
         return {part_of<float>(weight, parts.absmax)[block]};
@@ -68,8 +66,10 @@ template <bool nested> struct Block4Tables {
     }
 
     __device__ __forceinline__ float absmax(const StoredAbsmax<nested>& stored) const {
-        if constexpr (nested) return __fadd_rn(__fmul_rn(map[stored.code], stored.scale), offset);
-        else return stored.value;
+        if constexpr (nested)
+            return __fadd_rn(__fmul_rn(map[stored.code], stored.scale), offset);
+        else
+            return stored.value;
     }
 
     // The value of the code in the lowest four bits; those above are ignored.

@@ -70,8 +70,10 @@ bool verified_peer_access(int reader, int owner) {
     {
         OnDevice here(reader);
         cudaError_t status = cudaDeviceEnablePeerAccess(owner, 0);
-        if (status == cudaErrorPeerAccessAlreadyEnabled) (void)cudaGetLastError();
-        else cuda::check(status, "cudaDeviceEnablePeerAccess");
+        if (status == cudaErrorPeerAccessAlreadyEnabled)
+            (void)cudaGetLastError();
+        else
+            cuda::check(status, "cudaDeviceEnablePeerAccess");
     }
     return bytes_arrive(reader, owner);
 }

@@ -25,8 +25,7 @@ std::string describe(cudaError_t status, const char* call, const std::source_loc
     std::string state;
     if (cudaGetDevice(&device) == cudaSuccess && status != cudaErrorNoDevice && status != cudaErrorInsufficientDriver) {
         state = fmt::format(" on device {}", device);
-        if (cudaMemGetInfo(&free, &total) == cudaSuccess)
-            state += fmt::format(" ({} of {} bytes free)", free, total);
+        if (cudaMemGetInfo(&free, &total) == cudaSuccess) state += fmt::format(" ({} of {} bytes free)", free, total);
     }
     (void)cudaGetLastError();
     return fmt::format("[cuda] {} failed{} at {}:{}: {}; {}", call, state, where.file_name(), where.line(),

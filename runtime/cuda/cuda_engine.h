@@ -19,7 +19,7 @@ class CudaEngine {
   public:
     CudaEngine(int ordinal, const AbortSignal& abort);
     ~CudaEngine();
-    void bind();  // makes the card the calling thread's current device
+    void bind();                                    // makes the card the calling thread's current device
     CudaDevice device(const CudaScratch& scratch);  // once
 
     CudaStream compute, gather, reduce, ahead;

@@ -5,7 +5,7 @@
 #include "runtime/cuda/check.h"
 #include "runtime/cuda/cuda_stream.h"
 #ifdef CUDASIM
-#include "cudasim.h"
+#include <cudasim.h>
 #endif
 
 namespace tandem {

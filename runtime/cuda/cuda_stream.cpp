@@ -25,8 +25,10 @@ template <class F> void poll(const AbortSignal& abort, const char* call, F statu
         if (now == cudaSuccess) return;
         if (now != cudaErrorNotReady) cuda::check(now, call);
         abort.check();
-        if (looks < 2000) std::this_thread::yield();
-        else std::this_thread::sleep_for(std::chrono::microseconds(50));
+        if (looks < 2000)
+            std::this_thread::yield();
+        else
+            std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
 }
 
@@ -42,9 +44,9 @@ CudaStream::CudaStream(int ordinal, Priority priority, const AbortSignal& abort)
     OnDevice here(ordinal);
     int least = 0, greatest = 0;
     cuda::check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange");
-    cuda::check(cudaStreamCreateWithPriority(&handle_, cudaStreamNonBlocking,
-                                             priority == Priority::high ? greatest : least),
-                "cudaStreamCreateWithPriority");
+    cuda::check(
+        cudaStreamCreateWithPriority(&handle_, cudaStreamNonBlocking, priority == Priority::high ? greatest : least),
+        "cudaStreamCreateWithPriority");
 }
 
 CudaStream::~CudaStream() {
@@ -89,8 +91,7 @@ Event CudaStream::record() {
 
 void CudaStream::wait(const Event& event) {
     if (!event.state()) return;
-    cuda::check(cudaStreamWaitEvent(handle_, static_cast<CudaEvent*>(event.state())->handle, 0),
-                "cudaStreamWaitEvent");
+    cuda::check(cudaStreamWaitEvent(handle_, static_cast<CudaEvent*>(event.state())->handle, 0), "cudaStreamWaitEvent");
 }
 
 void CudaStream::synchronize() {

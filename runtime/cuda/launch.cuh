@@ -7,7 +7,7 @@
 
 #include "runtime/cuda/check.h"
 #ifdef CUDASIM
-#include "cudasim.h"
+#include <cudasim.h>
 #endif
 
 namespace tandem {
@@ -19,8 +19,7 @@ struct LaunchConfig {
 };
 
 // An empty grid launches nothing. Throws where the launch is refused; what fails later shows at the next wait.
-template <class... P, class... A>
-void launch(void (*kernel)(P...), const LaunchConfig& c, A&&... args) {
+template <class... P, class... A> void launch(void (*kernel)(P...), const LaunchConfig& c, A&&... args) {
     if (c.grid.x == 0 || c.grid.y == 0 || c.grid.z == 0) return;
     if (c.shared_bytes > 48 * 1024)
         cuda::check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),

@@ -51,8 +51,18 @@ void set_bias(cublasLtMatmulDesc_t description, const std::byte* bias) {  // of 
 using Key = std::array<std::int64_t, 12>;
 
 Key key_of(const MatmulArgs& g) {
-    return {g.m, g.n, g.k, g.a.stride, g.b.stride, g.c_stride, g.a.transposed, g.b.transposed, int(g.type),
-            int(g.c_type), g.addend != nullptr, g.bias != nullptr};
+    return {g.m,
+            g.n,
+            g.k,
+            g.a.stride,
+            g.b.stride,
+            g.c_stride,
+            g.a.transposed,
+            g.b.transposed,
+            int(g.type),
+            int(g.c_type),
+            g.addend != nullptr,
+            g.bias != nullptr};
 }
 
 }  // namespace
@@ -132,9 +142,9 @@ void Matmul::run(CUstream_st* stream, const MatmulArgs& g) {
     const Product& p = state_->product(g);
     if (g.bias) set_bias(p.description.get(), g.bias);
     const float beta = g.addend ? 1 : 0;
-    check(cublasLtMatmul(state_->handle, p.description.get(), &g.alpha, g.b.data, p.a.get(), g.a.data, p.b.get(),
-                         &beta, g.addend ? g.addend : g.c, p.c.get(), g.c, p.c.get(), &p.algorithm,
-                         state_->workspace, workspace_bytes, stream),
+    check(cublasLtMatmul(state_->handle, p.description.get(), &g.alpha, g.b.data, p.a.get(), g.a.data, p.b.get(), &beta,
+                         g.addend ? g.addend : g.c, p.c.get(), g.c, p.c.get(), &p.algorithm, state_->workspace,
+                         workspace_bytes, stream),
           "cublasLtMatmul");
 }
 

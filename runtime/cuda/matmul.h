@@ -20,10 +20,10 @@ struct MatmulOperand {
 // c = alpha * a b + addend + bias, rounded once.
 struct MatmulArgs {
     std::int64_t m = 0, n = 0, k = 0;
-    DType type = DType::bf16;  // of a and b: f32 | bf16
-    MatmulOperand a;           // [m, k]
-    MatmulOperand b;           // [k, n]
-    std::byte* c = nullptr;    // [m, n]
+    DType type = DType::bf16;    // of a and b: f32 | bf16
+    MatmulOperand a;             // [m, k]
+    MatmulOperand b;             // [k, n]
+    std::byte* c = nullptr;      // [m, n]
     DType c_type = DType::bf16;  // that of a and b, or f32
     std::int64_t c_stride = 0;
     const std::byte* addend = nullptr;  // [m, n] of c's type and stride; may be c itself; null: none

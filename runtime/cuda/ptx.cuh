@@ -6,7 +6,7 @@
 
 #include <cstdint>
 #ifdef CUDASIM
-#include "ptx_emulation.h"
+#include <ptx_emulation.h>
 #endif
 
 namespace tandem::ptx {

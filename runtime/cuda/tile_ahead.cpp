@@ -31,9 +31,10 @@ TileAhead::TileAhead(CudaStream& compute, CudaStream& ahead, std::span<std::byte
 
 const std::byte* TileAhead::take(const TileSource& source) {
     if (source.tile_bytes > slot_bytes_)
-        throw Error(fmt::format("[tiles] a weight of {} bytes dequantized does not fit a tile of {}; plan for the "
-                                "largest weight",
-                                source.tile_bytes, slot_bytes_));
+        throw Error(
+            fmt::format("[tiles] a weight of {} bytes dequantized does not fit a tile of {}; plan for the "
+                        "largest weight",
+                        source.tile_bytes, slot_bytes_));
     learn(source);
     auto found = std::find_if(slot_.begin(), slot_.end(), [&](const Slot& s) { return same(s.holds, source); });
     if (found == slot_.end()) {

@@ -14,7 +14,7 @@ namespace tandem {
 // What is made into a tile: the maker knows the format, this class does not.
 struct TileSource {
     using Make = void (*)(CUstream_st* stream, const TileSource& source, std::byte* tile);
-    const std::byte* bytes = nullptr;     // under the lease held now
+    const std::byte* bytes = nullptr;  // under the lease held now
     std::size_t tile_bytes = 0;
     std::array<std::int64_t, 8> facts{};  // shape and format, the maker's own
     Make make = nullptr;
@@ -47,9 +47,9 @@ class TileAhead {
     CudaStream &compute_, &ahead_;
     std::array<Slot, slots> slot_;
     std::size_t slot_bytes_;
-    std::size_t now_ = 0;     // the slot taken last
-    std::uint64_t path_ = 0;  // hash of the tiles taken under this lease
-    TileSource last_;         // of them the last
+    std::size_t now_ = 0;                                 // the slot taken last
+    std::uint64_t path_ = 0;                              // hash of the tiles taken under this lease
+    TileSource last_;                                     // of them the last
     std::unordered_map<std::uint64_t, TileSource> next_;  // by path; its bytes are the distance from `last_`'s
 };
 

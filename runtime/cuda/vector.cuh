@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <type_traits>
 
 #include "runtime/cuda/launch.cuh"
 #include "runtime/cuda/types.cuh"
@@ -13,26 +14,52 @@ namespace tandem {
 
 template <class T> inline constexpr int vector_width = int(16 / sizeof(T));
 
-// Elements in registers. Those of width 1 lie anywhere in memory, wider ones at multiples of 16 bytes.
+// Elements in registers. In memory those of width 1 lie anywhere, wider ones at multiples of 16 bytes.
 template <class T, int width> struct Vector {
     static_assert(width == 1 || width * sizeof(T) % 16 == 0);
-    static constexpr int accesses = int(width * sizeof(T) / 16);
     T element[width];
     __device__ __forceinline__ T& operator[](int i) { return element[i]; }
     __device__ __forceinline__ const T& operator[](int i) const { return element[i]; }
 };
 
-template <int width, class T> __device__ __forceinline__ Vector<T, width> load(const T* from) {
-    Vector<T, width> v;
+// A vector as it came from memory: bf16 that wait for their use take half the registers so.
+template <class T, int width> struct Packed { uint4 bytes[width * sizeof(T) / sizeof(uint4)]; };
+template <class T> struct Packed<T, 1> { T element; };
+
+template <int width, class T> __device__ __forceinline__ Packed<T, width> load_packed(const T* from) {
+    Packed<T, width> p;
     if constexpr (width == 1) {
-        v[0] = *from;
+        p.element = *from;
     } else {
-        uint4 bytes[v.accesses];
 #pragma unroll
-        for (int i = 0; i < v.accesses; i++) bytes[i] = reinterpret_cast<const uint4*>(from)[i];
-        memcpy(v.element, bytes, sizeof bytes);
+        for (int i = 0; i < int(sizeof p / sizeof(uint4)); i++) p.bytes[i] = reinterpret_cast<const uint4*>(from)[i];
+    }
+    return p;
+}
+
+// What kernels compute with: float for bf16.
+template <class T> using value_t = std::conditional_t<std::is_same_v<T, nv_bf16>, float, T>;
+
+template <class T, int width> __device__ __forceinline__ Vector<value_t<T>, width> unpack(const Packed<T, width>& p) {
+    Vector<value_t<T>, width> v;
+    if constexpr (!std::is_same_v<T, nv_bf16>) {
+        memcpy(v.element, &p, sizeof p);
+    } else if constexpr (width == 1) {
+        v[0] = to_float(p.element);
+    } else {
+        std::uint32_t pairs[width / 2];
+        memcpy(pairs, &p, sizeof p);
+#pragma unroll
+        for (int i = 0; i < width; i += 2) {
+            v[i] = __uint_as_float(pairs[i / 2] << 16);
+            v[i + 1] = __uint_as_float(pairs[i / 2] & 0xffff0000u);
+        }
     }
     return v;
+}
+
+template <int width, class T> __device__ __forceinline__ Vector<value_t<T>, width> load(const T* from) {
+    return unpack(load_packed<width>(from));
 }
 
 // By intrinsic: the compiler splits some plain stores of 16 bytes.
@@ -40,21 +67,22 @@ template <class T, int width> __device__ __forceinline__ void store(T* to, const
     if constexpr (width == 1) {
         *to = v[0];
     } else {
-        uint4 bytes[v.accesses];
-        memcpy(bytes, v.element, sizeof bytes);
+        Packed<T, width> p;
+        memcpy(&p, v.element, sizeof p);
 #pragma unroll
-        for (int i = 0; i < v.accesses; i++) __stcg(reinterpret_cast<uint4*>(to) + i, bytes[i]);
+        for (int i = 0; i < int(sizeof p / sizeof(uint4)); i++) __stcg(reinterpret_cast<uint4*>(to) + i, p.bytes[i]);
     }
 }
 
 // Calls f<width>(): T's vector width where `columns` is a multiple of it and all pointers are at multiples of 16 bytes,
 // else 1. Tensors begin at such places, so that the width follows the shape.
-template <class T, class F>
-void visit_width(std::int64_t columns, std::initializer_list<const void*> pointers, F&& f) {
+template <class T, class F> void visit_width(std::int64_t columns, std::initializer_list<const void*> pointers, F&& f) {
     bool whole = columns % vector_width<T> == 0;
     for (const void* p : pointers) whole = whole && reinterpret_cast<std::uintptr_t>(p) % 16 == 0;
-    if (whole) f.template operator()<vector_width<T>>();
-    else f.template operator()<1>();
+    if (whole)
+        f.template operator()<vector_width<T>>();
+    else
+        f.template operator()<1>();
 }
 
 // For elementwise kernels: a thread for each of n / width vectors, no loop.

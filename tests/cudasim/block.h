@@ -6,7 +6,7 @@
 #include <source_location>
 #include <string>
 
-#include "vector_types.h"
+#include <vector_types.h>
 
 namespace cudasim {
 

@@ -26,7 +26,7 @@ endif()
 # As nvcc does, cuda_runtime.h comes first. Two kernels with the same code stay two: coverage counts them.
 function(cudasim_sources)
     set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX
-        COMPILE_OPTIONS "-include;cuda_runtime.h;-Wno-unknown-pragmas;-Wno-attributes;-fno-ipa-icf")
+        COMPILE_OPTIONS "-include;cuda_runtime.h;-Wno-unknown-pragmas;-Wno-attributes;-fno-ipa-icf;-mfma")
 endfunction()
 
 if(TANDEM_TESTS)

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstddef>
 
-#include "vector_types.h"
+#include <vector_types.h>
 
 // A stream's OS thread runs one block at a time, and fibers never move between OS threads, so thread-local variables
 // refreshed at every switch are exact.

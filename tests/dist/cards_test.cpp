@@ -1,5 +1,6 @@
 // Ranks on cards move the same bytes, and add in the same order, as CPU ranks. In builds with CUDA only.
 #include "runtime/cuda/cards.h"
+
 #include "tests/dist/support.h"
 
 using namespace tandem;

@@ -148,8 +148,10 @@ inline void use(Rank& rank, LayerStore& store, User& user, int unit, int step, b
     const std::size_t bytes = gradients.bytes().size();
     std::byte* values = user.buffers.make(bytes);
     const double share = 1.0 / ctx.world_size();
-    if (ctx.gradient_type() == DType::f64) write_gradient<double>(values, bytes, unit, step, share);
-    else write_gradient<float>(values, bytes, unit, step, share);
+    if (ctx.gradient_type() == DType::f64)
+        write_gradient<double>(values, bytes, unit, step, share);
+    else
+        write_gradient<float>(values, bytes, unit, step, share);
     user.lag();
     user.stream.copy(gradients.bytes().data(), values, bytes);
     std::move(gradients).reduce();
@@ -170,8 +172,10 @@ template <class T> void descend(User& user, const TrainableRange& r) {
 inline void optimize(Rank& rank, LayerStore& store, User& user) {
     for (int u = 0; u < int(store.units().size()); u++) {
         TrainableRange r = store.trainable(u, user.stream);
-        if (rank.context().gradient_type() == DType::f64) descend<double>(user, r);
-        else descend<float>(user, r);
+        if (rank.context().gradient_type() == DType::f64)
+            descend<double>(user, r);
+        else
+            descend<float>(user, r);
     }
     store.updated(user.stream);
 }

@@ -1,6 +1,7 @@
 // On cards: PEFT's curves, and what changes no bits. In builds with CUDA only, on the cards that there are.
-#include "runtime/build.h"
 #include "runtime/cuda/cards.h"
+
+#include "runtime/build.h"
 #include "tests/equivalence/golden_curve.h"
 
 using namespace tandem;

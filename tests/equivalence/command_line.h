@@ -39,8 +39,8 @@ inline Trained read_run(const std::filesystem::path& folder) {
         nlohmann::json j = nlohmann::json::parse(line);
         if (j.contains("eval_loss")) continue;
         REQUIRE(j.at("step") == t.steps.size() + 1);
-        t.steps.push_back({j.at("epoch"), j.at("loss"), j.at("grad_norm"), j.at("lr"), j.at("tokens"),
-                           j.at("supervised_tokens")});
+        t.steps.push_back(
+            {j.at("epoch"), j.at("loss"), j.at("grad_norm"), j.at("lr"), j.at("tokens"), j.at("supervised_tokens")});
     }
     t.adapter = bytes_of(folder / "adapter" / "adapter_model.safetensors");
     return t;

@@ -19,11 +19,11 @@ struct Curve {
 };
 
 inline const std::vector<Curve> curves{{"lora-llama2", "llama2-mha", "llama2-equal", "lora"},
-                                {"lora-llama2-ragged-accum", "llama2-mha", "llama2-ragged", "lora"},
-                                {"rslora-llama3-attention", "llama3-gqa", "llama3-equal", "lora"},
-                                {"qlora-nf4-llama2", "llama2-mha", "llama2-equal", "qlora"},
-                                {"qlora-nf4-llama3", "llama3-gqa", "llama3-equal", "qlora"},
-                                {"full-llama2", "llama2-mha", "llama2-equal", "full"}};
+                                       {"lora-llama2-ragged-accum", "llama2-mha", "llama2-ragged", "lora"},
+                                       {"rslora-llama3-attention", "llama3-gqa", "llama3-equal", "lora"},
+                                       {"qlora-nf4-llama2", "llama2-mha", "llama2-equal", "qlora"},
+                                       {"qlora-nf4-llama3", "llama3-gqa", "llama3-equal", "qlora"},
+                                       {"full-llama2", "llama2-mha", "llama2-equal", "full"}};
 
 // The curve's own batch, split between `ranks` that run on `gpus`.
 inline Arguments arguments_of(const Curve& c, const nlohmann::json& curve, int ranks, const std::string& gpus) {

@@ -1,8 +1,8 @@
 // Twelve steps through the command line against PEFT's, and greedy tokens against transformers'.
+#include "tests/equivalence/golden_curve.h"
+
 #include <fcntl.h>
 #include <unistd.h>
-
-#include "tests/equivalence/golden_curve.h"
 
 using namespace tandem;
 using namespace tandem::test;

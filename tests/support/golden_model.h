@@ -33,9 +33,9 @@ struct GoldenBatch {  // [samples, length] each
 
 struct GoldenOutput {
     using Values = std::vector<double>;
-    std::vector<Values> hidden;  // of the embedding, after each layer but the last, after the final norm
-    Values logits;               // [samples * length, vocab]
-    double loss = 0;             // mean over the supervised tokens
+    std::vector<Values> hidden;               // of the embedding, after each layer but the last, after the final norm
+    Values logits;                            // [samples * length, vocab]
+    double loss = 0;                          // mean over the supervised tokens
     std::map<std::string, Values> gradients;  // by the table's names; empty where nothing is trained
 };
 

@@ -41,8 +41,10 @@ class LocalStore final : public LayerStore {
         visit_compute(compute_, [&]<class T>() {
             for (std::size_t i = 0; i < values.size(); i++) reinterpret_cast<T*>(blob.data() + begin)[i] = T(values[i]);
         });
-        if (trainable) u.trainable_elements = std::int64_t(blob.size() / size_of(compute_));
-        else u.frozen_bytes = blob.size();
+        if (trainable)
+            u.trainable_elements = std::int64_t(blob.size() / size_of(compute_));
+        else
+            u.frozen_bytes = blob.size();
         return p;
     }
     // Opaque bytes (a quantized weight); its place in the frozen blob.
@@ -155,8 +157,10 @@ template <class T = double> std::vector<T> numbers_of(Context& ctx, const Tensor
             v[i] = T(e);
         }
     };
-    if (t.dtype() == DType::i32) convert.template operator()<std::int32_t>();
-    else visit_compute(t.dtype(), convert);
+    if (t.dtype() == DType::i32)
+        convert.template operator()<std::int32_t>();
+    else
+        visit_compute(t.dtype(), convert);
     return v;
 }
 inline std::vector<double> values_of(Context& ctx, const Tensor& t) { return numbers_of<double>(ctx, t); }

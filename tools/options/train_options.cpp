@@ -108,11 +108,14 @@ std::vector<OptionConflict> validate(const TrainOptions& o, const OptionSet& set
         conflict({"transport", "gpus"}, "--transport peer and nccl are for cards; CPU ranks have host");
     if (!on_cpu && o.transport == TransportKind::host)
         conflict({"transport", "gpus"}, "--transport host is for CPU ranks; cards have peer and nccl");
-    if (o.transport == TransportKind::nccl && std::set<std::string>(o.gpus.begin(), o.gpus.end()).size() < o.gpus.size())
+    if (o.transport == TransportKind::nccl &&
+        std::set<std::string>(o.gpus.begin(), o.gpus.end()).size() < o.gpus.size())
         conflict({"transport", "gpus"}, "--transport nccl refuses two ranks on one card; use peer");
     if (o.weights_on == WeightsOn::mirror && o.sharding_strategy == ShardingStrategy::ddp)
-        conflict({"weights_on", "sharding_strategy"}, "--weights-on mirror needs sharded weights; ddp holds all of them");
-    if (o.trace && !on_cpu) conflict({"trace", "gpus"}, "--trace records CPU ranks only, so far; leave it out on cards");
+        conflict({"weights_on", "sharding_strategy"},
+                 "--weights-on mirror needs sharded weights; ddp holds all of them");
+    if (o.trace && !on_cpu)
+        conflict({"trace", "gpus"}, "--trace records CPU ranks only, so far; leave it out on cards");
     if (o.max_steps == 0) conflict({"max_steps"}, "--max-steps expected -1 or at least 1, got 0");
     if (set.given("model") && o.model != "demo" && !set.given("dataset"))
         conflict({"model", "dataset"}, "--dataset is missing; give the file of samples to train this model on");

@@ -6,9 +6,21 @@ using namespace tandem;
 using namespace tandem::test;
 
 TEST_CASE("add: gradients, dtypes, threads") {
-    for (Shape s : {Shape{0, 4}, Shape{2, 3}, Shape{3, 67}})
-        check_op(
-            {.inputs = {s, s}, .op = [](Context& ctx, const auto& x, const auto&) { return add(ctx, x[0], x[1]); }});
+    for (Shape s : {Shape{0, 4}, Shape{2, 3}, Shape{3, 64}, Shape{3, 67}})
+        check_op({.inputs = {s, s},
+                  .op = [](Context& ctx, const auto& x, const auto&) { return add(ctx, x[0], x[1]); },
+                  .same_bits = true});
+}
+
+// Eight elements, at no multiple of 16 bytes.
+TEST_CASE("add: tensors may begin anywhere") {
+    for (DeviceKind kind : device_kinds())
+        for (DType type : {DType::f32, DType::bf16}) {
+            TestRank rank(type, 1, kind);
+            Tensor all = tensor_of(rank.ctx, {5, 2}, type, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+            CHECK(values_of(rank.ctx, add(rank.ctx, all.slice(0, 4), all.slice(1, 5))) ==
+                  std::vector<double>{2, 4, 6, 8, 10, 12, 14, 16});
+        }
 }
 
 // Sums on the way are rounded: one rounding more for each further add, forward and backward.

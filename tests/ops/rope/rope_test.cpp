@@ -23,10 +23,12 @@ RopeTable make_table(Context& ctx, DType x, std::int64_t positions, int head_dim
 
 OpCase rope_case(std::vector<std::int32_t> positions, int heads, int head_dim) {
     return {.inputs = {{std::int64_t(positions.size()), heads * head_dim}},
-            .op = [=](Context& ctx, const auto& x, const auto&) {
-                return rope(ctx, x[0], indices_of(ctx, positions), make_table(ctx, x[0].dtype(), 12, head_dim),
-                            head_dim);
-            }};
+            .op =
+                [=](Context& ctx, const auto& x, const auto&) {
+                    return rope(ctx, x[0], indices_of(ctx, positions), make_table(ctx, x[0].dtype(), 12, head_dim),
+                                head_dim);
+                },
+            .same_bits = true};
 }
 
 }  // namespace
@@ -35,6 +37,7 @@ TEST_CASE("rope: gradients, dtypes, threads") {
     check_op(rope_case({0, 1, 2}, 1, 2));
     check_op(rope_case({0, 1, 0, 11, 5}, 3, 6));
     check_op(rope_case({3}, 2, 34));
+    check_op(rope_case({4, 9}, 5, 16));
 }
 
 TEST_CASE("rope turns the halves of a head, not neighbours, and leaves position 0 alone") {
@@ -59,6 +62,17 @@ TEST_CASE("rope adds to a gradient that is there already") {
 }
 
 TEST_CASE("rope of no tokens") { CHECK(run_op(rope_case({}, 2, 4), DType::f32, {{}}, {}).y.empty()); }
+
+TEST_CASE("rope on a card: a row whose position is outside the table is not a number") {
+    if (!has_card()) return;
+    for (int head_dim : {6, 16})
+        for (int position : {-1, 12}) {
+            std::vector<double> x(std::size_t(2 * head_dim), 1.0);
+            std::vector<double> y =
+                run_op(rope_case({11, position}, 1, head_dim), DType::bf16, {x}, {}, 1, DeviceKind::cuda).y;
+            for (std::size_t i = 0; i < y.size(); i++) CHECK(std::isnan(y[i]) == (i >= std::size_t(head_dim)));
+        }
+}
 
 TEST_CASE("rope refuses what it cannot turn") {
     std::vector<double> six(6);

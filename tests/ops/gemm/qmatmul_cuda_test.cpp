@@ -1,0 +1,107 @@
+#include "ops/gemm/qmatmul.h"
+#include "tests/ops/gemm/card.h"
+
+using namespace tandem;
+using namespace tandem::test;
+
+namespace {
+
+enum class Way { chosen, few, some, tile };
+
+inline void run(const CudaDevice& device, const QMatmul& args, Way way) {
+    if (way == Way::chosen) qmatmul(device, args);
+    if (way == Way::few) qmatmul_few(device, args);
+    if (way == Way::some) qmatmul_some(device, args);
+    if (way == Way::tile) qmatmul_tile(device, args);
+}
+
+struct Case {
+    std::int64_t tokens, out, in;
+    DType type = DType::bf16;
+    bool bias = false;
+    QuantSpec spec = {};
+};
+
+void check_forward(const Case& s, Way way = Way::chosen) {
+    TestRank rank(s.type, 1, DeviceKind::cuda);
+    Context& ctx = rank.ctx;
+    const QuantizedWeight q(s.spec, s.out * s.in);
+    const Tensor weight = q.upload(ctx);
+    const std::vector<double> w = q.values(s.spec, s.out * s.in, s.type), x = bf16_numbers(s.tokens * s.in, 1);
+    const std::vector<double> bias = bf16_numbers(s.out, 2);
+    const Tensor y = tensor_of(ctx, {s.tokens, s.out}, s.type, std::vector<double>(std::size_t(s.tokens * s.out), 99));
+    const QMatmul args{tensor_of(ctx, {s.tokens, s.in}, s.type, x),
+                       {s.spec, s.out, s.in, weight.data()},
+                       s.bias ? tensor_of(ctx, {s.out}, s.type, bias) : Tensor(),
+                       y};
+    on_card(ctx, [&](const CudaDevice& device) { run(device, args, way); });
+    std::vector<double> base(std::size_t(s.tokens * s.out));
+    for (std::size_t i = 0; i < base.size() && s.bias; i++) base[i] = bias[i % std::size_t(s.out)];
+    const std::vector<double> first = values_of(ctx, y);
+    INFO(s.tokens, " tokens, ", s.out, " x ", s.in, " ", std::string(name_of(s.type)), s.bias ? " bias" : "");
+    check_product(s.type, s.tokens, s.out, s.in, {x, s.in}, {w, s.in, true}, 1, base, first);
+    on_card(ctx, [&](const CudaDevice& device) { run(device, args, way); });
+    CHECK(values_of(ctx, y) == first);
+}
+
+void check_backward(const Case& s, bool adds, bool in_place) {
+    TestRank rank(s.type, 1, DeviceKind::cuda);
+    Context& ctx = rank.ctx;
+    const QuantizedWeight q(s.spec, s.out * s.in);
+    const Tensor weight = q.upload(ctx);
+    const std::vector<double> w = q.values(s.spec, s.out * s.in, s.type), dy = bf16_numbers(s.tokens * s.out, 1);
+    const std::vector<double> before = bf16_numbers(s.tokens * s.in, 2);
+    const Tensor dy_there = tensor_of(ctx, {s.tokens, s.out}, s.type, dy);
+    const Tensor there = tensor_of(ctx, {s.tokens, s.in}, s.type, before);
+    const Tensor dx = in_place ? there : ctx.empty({s.tokens, s.in}, s.type, "dx");
+    on_card(ctx, [&](const CudaDevice& device) {
+        qmatmul_transposed(device, {dy_there, {s.spec, s.out, s.in, weight.data()}, {dx, adds ? there : Tensor()}});
+    });
+    check_product(s.type, s.tokens, s.in, s.out, {dy, s.out}, {w, s.in}, 1, adds ? before : std::vector<double>(),
+                  values_of(ctx, dx));
+}
+
+}  // namespace
+
+// 150 rows and 288 columns end within every tile; 1120 columns are cut in two parts where the codes are read.
+TEST_CASE("qmatmul on a card, by every way, for any number of tokens") {
+    if (!has_card()) return;
+    for (std::int64_t tokens : {1, 2, 3, 8, 9, 16, 20, 33, 64, 65, 128})
+        for (bool bias : {false, true}) {
+            const Case wide{tokens, 150, 288, DType::bf16, bias},
+                deep{tokens, 40, 1120, DType::bf16, bias, {.nested = false}};
+            for (const Case& s : {wide, deep}) {
+                check_forward(s);
+                check_forward(s, Way::some);
+                check_forward(s, Way::tile);
+                if (tokens <= 8) check_forward(s, Way::few);
+            }
+        }
+    for (std::int64_t tokens : {1, 3, 8, 9}) {
+        check_forward({tokens, 11, 1056, DType::f32, true});
+        check_forward({tokens, 11, 288, DType::f32, false, {.nested = false}});
+        check_forward({tokens, 24, 50});  // codes of a row begin anywhere
+        check_forward({tokens, 7, 33, DType::f32});
+    }
+}
+
+TEST_CASE("qmatmul on a card: every block, codes of both formats") {
+    if (!has_card()) return;
+    for (int block : {32, 128, 4096})
+        for (WeightFormat format : {WeightFormat::nf4, WeightFormat::fp4})
+            for (std::int64_t tokens : {5, 40}) {
+                check_forward(
+                    {tokens, 33, 160, DType::bf16, false, {.format = format, .block = block, .nested_block = 7}});
+            }
+}
+
+TEST_CASE("the gradient through a quantized weight on a card") {
+    if (!has_card()) return;
+    for (DType type : {DType::f32, DType::bf16})
+        for (std::int64_t tokens : {1, 8, 33})
+            for (bool adds : {false, true})
+                for (bool in_place : {false, true}) {
+                    check_backward({tokens, 24, 96, type}, adds, in_place);
+                    check_backward({tokens, 5, 33, type}, adds, in_place);
+                }
+}
