@@ -47,7 +47,7 @@ if(TANDEM_CUDA STREQUAL "on")
     add_custom_target(cuda_objects)  # all that nvcc compiles
     function(tandem_cuda_room target)
         target_link_libraries(${target} PUBLIC tandem_cuda)
-        add_custom_target(${target}_cuda_objects DEPENDS $<FILTER:$<TARGET_OBJECTS:${target}>,INCLUDE,\\.cu\\.o$>)
+        add_custom_target(${target}_cuda_objects DEPENDS $<FILTER:$<TARGET_OBJECTS:${target}>,INCLUDE,[.]cu[.]o>)
         add_dependencies(cuda_objects ${target}_cuda_objects)
     endfunction()
 elseif(TANDEM_CUDA STREQUAL "sim")

@@ -12,7 +12,7 @@ if [[ -n $small ]]; then output=$build model=tests/golden/models/llama3-gqa virt
 
 facts() {
     local fields=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,clocks.sm,power.limit
-    nvidia-smi --query-gpu=$fields --format=csv,noheader,nounits 2>/dev/null | head -n 1 | awk -F ', ' '{
+    { nvidia-smi --query-gpu=$fields --format=csv,noheader,nounits 2>/dev/null || true; } | awk -F ', ' 'NR == 1 {
         printf "{\"card\": \"%s\", \"driver\": \"%s\", \"memory, MiB\": \"%s\", \"highest SM clock, MHz\": \"%s\", ",
             $1, $2, $3, $4
         printf "\"highest memory clock, MHz\": \"%s\", \"SM clock before, MHz\": \"%s\", ", $5, $6
