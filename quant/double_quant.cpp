@@ -2,16 +2,37 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "quant/dynamic_map.h"
 
 namespace tandem {
 
+namespace {
+
+template <class T> double sum_of_piece(const T* x, std::int64_t n) {
+    constexpr int lanes = AbsmaxSum::lanes;
+    double sum[lanes] = {};
+    for (std::int64_t i = 0; i < n; i++) sum[i % lanes] += double(x[i]);
+    for (int half = lanes / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++) sum[l] += sum[l + half];
+    return sum[0];
+}
+
+float mean(const float* absmax, std::int64_t blocks, ThreadPool& pool) {
+    std::vector<double> sums(std::size_t(AbsmaxSum::pieces(blocks)));
+    pool.parallel_for(std::int64_t(sums.size()), [&](std::int64_t p) {
+        const std::int64_t begin = p * AbsmaxSum::piece;
+        sums[std::size_t(p)] = sum_of_piece(absmax + begin, std::min(AbsmaxSum::piece, blocks - begin));
+    });
+    return float(sum_of_piece(sums.data(), std::int64_t(sums.size())) / double(blocks));
+}
+
+}  // namespace
+
 void double_quantize(const float* absmax, std::int64_t blocks, int nested_block, const DoubleQuantized& out,
                      ThreadPool& pool) {
-    double sum = 0;  // one thread, in order, in double: within 1 ulp of the true mean, whatever the number of threads
-    for (std::int64_t i = 0; i < blocks; i++) sum += absmax[i];
-    const float offset = float(sum / double(blocks));
+    const float offset = mean(absmax, blocks, pool);
     *out.offset = offset;
 
     const DynamicMap& map = signed_dynamic_map();

@@ -37,7 +37,7 @@ void run_inference(const ModelOptions& options, const Model& model, const Adapte
         if (load) {
             stores[std::size_t(ctx.rank())] = &store;
             rank.collective().barrier();
-            load_weights(params, source, stores, ctx.rank(), ctx.world_size(), *ctx.cpu().pool);
+            load_weights(params, source, stores, ctx.rank(), ctx.world_size(), ctx);
             rank.collective().barrier();
             store.updated(ctx.compute());
         }

@@ -91,7 +91,7 @@ void TrainRank::load() {
     rank_.collective().barrier();
     WeightSource source{run_.model.weights ? &*run_.model.weights : nullptr,
                         run_.init_adapter ? &*run_.init_adapter : nullptr, std::uint64_t(run_.options.seed)};
-    std::uint64_t part = load_weights(run_.params, source, run_.stores, r, ctx_.world_size(), *ctx_.cpu().pool);
+    std::uint64_t part = load_weights(run_.params, source, run_.stores, r, ctx_.world_size(), ctx_);
     std::vector<std::uint64_t> parts(std::size_t(ctx_.world_size()));
     rank_.collective().all_gather(std::as_bytes(std::span(&part, 1)), std::as_writable_bytes(std::span(parts)));
     for (std::uint64_t p : parts) base_hash_ += p;

@@ -5,6 +5,7 @@
 
 #include "models/io/bnb.h"
 #include "quant/quantize.h"
+#include "quant/quantize_cuda.h"
 #include "runtime/hash.h"
 
 namespace tandem {
@@ -43,8 +44,8 @@ void initial_lora_a(const TableEntry& e, std::uint64_t seed, std::span<float> ou
 
 class Loader {
   public:
-    Loader(const WeightSource& source, std::span<LayerStore* const> stores, ThreadPool& pool)
-        : source_(source), stores_(stores), pool_(pool) {}
+    Loader(const WeightSource& source, std::span<LayerStore* const> stores, Context& ctx)
+        : source_(source), stores_(stores), ctx_(ctx) {}
 
     void load(const TableEntry& e) {
         if (e.kind != TableEntry::Kind::base) return load_adapter(e);
@@ -80,13 +81,34 @@ class Loader {
     }
 
     void quantize_and_store(const TableEntry& e) {
-        std::vector<float> v = values(e);
-        if (has_nonfinite(v.data(), std::int64_t(v.size()), pool_))
+        std::vector<std::byte> bytes(quant_layout(*e.quant, e.param.shape.elements()).bytes);
+        bool finite = true;
+        ctx_.run({"quantize", {}, {}, {}}, [&](const auto& device) { finite = quantize_on(device, e, bytes); });
+        if (!finite)
             throw InputError(
                 fmt::format("{} holds NaN or infinity and cannot be quantized; get a sound copy of the model", e.name));
-        std::vector<std::byte> bytes(quant_layout(*e.quant, std::int64_t(v.size())).bytes);
-        quantize(*e.quant, v.data(), std::int64_t(v.size()), bytes.data(), pool_);
         store_frozen(e, bytes);
+    }
+
+    bool quantize_on(const CpuDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
+        const std::vector<float> v = values(e);
+        const std::int64_t n = std::int64_t(v.size());
+        if (has_nonfinite(v.data(), n, *device.pool)) return false;
+        quantize(*e.quant, v.data(), n, bytes.data(), *device.pool);
+        return true;
+    }
+
+    bool quantize_on(const CudaDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
+        // The parts of a toy's weight are mostly padding, and may not fit its tiles: the host makes the same bytes.
+        if (!fits_on_card(device, *e.quant, e.param.shape.elements())) return quantize_on(ctx_.cpu(), e, bytes);
+        const TensorInfo* info = source_.files ? &source_.files->get(e.name) : nullptr;
+        if (!info || info->dtype == DType::f64) {
+            const std::vector<float> v = values(e);
+            return quantize(device, *e.quant, DType::f32, std::as_bytes(std::span(v)), bytes);
+        }
+        const bool finite = quantize(device, *e.quant, info->dtype, source_.files->bytes(*info), bytes);
+        source_.files->drop(*info);
+        return finite;
     }
 
     void store_dense(const TableEntry& e, const std::vector<float>& v) {
@@ -119,15 +141,15 @@ class Loader {
 
     const WeightSource& source_;
     std::span<LayerStore* const> stores_;
-    ThreadPool& pool_;
+    Context& ctx_;
     std::uint64_t hash_ = 0;
 };
 
 }  // namespace
 
 std::uint64_t load_weights(const Params& params, const WeightSource& source, std::span<LayerStore* const> stores,
-                           int part, int parts, ThreadPool& pool) {
-    Loader loader(source, stores, pool);
+                           int part, int parts, Context& ctx) {
+    Loader loader(source, stores, ctx);
     for (std::size_t i = std::size_t(part); i < params.table.size(); i += std::size_t(parts))
         loader.load(params.table[i]);
     return loader.hash();

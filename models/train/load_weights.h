@@ -7,21 +7,23 @@
 #include "models/io/checkpoint_files.h"
 #include "models/io/peft.h"
 #include "models/llama/params.h"
+#include "runtime/context.h"
 #include "runtime/layer_store.h"
 
 namespace tandem {
 
 struct WeightSource {
-    const CheckpointFiles* files = nullptr;   // null: seeded noise of the exact shapes
-    const Adapter* adapter = nullptr;         // null: A drawn from U(-1/sqrt(in), 1/sqrt(in)), B zero
+    const CheckpointFiles* files = nullptr;  // null: seeded noise of the exact shapes
+    const Adapter* adapter = nullptr;        // null: A drawn from U(-1/sqrt(in), 1/sqrt(in)), B zero
     std::uint64_t seed = 0;
 };
 
 // Loads every `parts`-th tensor of the table, from number `part` on, into all stores. Run by as many threads as there
-// are ranks, each with its own part; a barrier must follow. Returns a hash of the frozen tensors it saw, to be summed
-// over parts: the identity of the base weights as this run holds them.
+// are ranks, each with its own part and context; a barrier must follow. A rank on a card quantizes there, to the bytes
+// that a CPU would give, in the memory of its scratch and tiles. Returns a hash of the frozen tensors it saw, to be
+// summed over parts: the identity of the base weights as this run holds them.
 std::uint64_t load_weights(const Params& params, const WeightSource& source, std::span<LayerStore* const> stores,
-                           int part, int parts, ThreadPool& pool);
+                           int part, int parts, Context& ctx);
 
 // Refuses a checkpoint that lacks a tensor of the table, or has one of another shape, before anything is loaded.
 void check_weights(const Params& params, const CheckpointFiles& files);

@@ -7,11 +7,10 @@
 #include <cstring>
 #include <vector>
 
+#include "quant/block4/block4_format.h"
 #include "quant/block4/magnitude.h"
 #include "quant/double_quant.h"
 #include "quant/dynamic_map.h"
-#include "quant/fp4/fp4.h"
-#include "quant/nf4/nf4.h"
 
 namespace tandem {
 
@@ -20,28 +19,6 @@ namespace {
 constexpr std::int64_t piece = 1 << 16;  // elements of one piece of work: a multiple of every block
 
 constexpr std::int64_t pieces(std::int64_t elements) { return (elements + piece - 1) / piece; }
-
-struct Block4Format {
-    const std::array<float, 16>& code_book;
-    void (*encode)(const float* x, std::int64_t n, float inverse_absmax, std::uint8_t* packed);
-};
-
-Block4Format block4_format(WeightFormat format) {
-    switch (format) {
-        case WeightFormat::nf4: return {nf4_code_book, nf4_encode};
-        case WeightFormat::fp4: return {fp4_code_book, fp4_encode};
-        default: throw Error(fmt::format("[quantize] expected nf4 or fp4, got format number {}", int(format)));
-    }
-}
-
-void check(const QuantSpec& spec, std::int64_t elements) {
-    if (spec.block < 32 || spec.block > 4096 || !std::has_single_bit(unsigned(spec.block)))
-        throw Error(
-            fmt::format("[quantize] expected a block that is a power of two from 32 to 4096, got {}", spec.block));
-    if (spec.nested && spec.nested_block < 1)
-        throw Error(fmt::format("[quantize] expected a nested block of at least 1, got {}", spec.nested_block));
-    if (elements < 1) throw Error(fmt::format("[quantize] expected at least one element, got {}", elements));
-}
 
 // Codes and absmax of every block; false if a weight is not finite.
 bool quantize_blocks(const Block4Format& format, const float* weight, std::int64_t elements, std::int64_t block,
@@ -72,8 +49,7 @@ bool has_nonfinite(const float* weight, std::int64_t elements, ThreadPool& pool)
 }
 
 void quantize(const QuantSpec& spec, const float* weight, std::int64_t elements, std::byte* out, ThreadPool& pool) {
-    const Block4Format format = block4_format(spec.format);
-    check(spec, elements);
+    const Block4Format format = block4_format(spec, elements);
     const QuantLayout at = quant_layout(spec, elements);
     const std::int64_t blocks = (elements + spec.block - 1) / spec.block;
     // The last 1024 bytes of each part hold its padding.

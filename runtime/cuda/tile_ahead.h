@@ -27,6 +27,9 @@ class TileAhead {
     // `memory`: the slots, one after the other, of equal size.
     TileAhead(CudaStream& compute, CudaStream& ahead, std::span<std::byte> memory);
 
+    // All slots, free for other work while no lease is held.
+    std::span<std::byte> memory() const { return {slot_[0].data, slots * slot_bytes_}; }
+
     // The tile of `source`: for work enqueued on the compute stream before the next `take`.
     const std::byte* take(const TileSource& source);
 

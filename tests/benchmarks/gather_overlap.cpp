@@ -79,7 +79,7 @@ Measured measure(const Case& c, const LlamaConfig& config, const Params& params,
         Llama llama = make_llama(ctx, config, params, tokens, Recompute::block);
         stores[std::size_t(ctx.rank())] = &store;
         rank.collective().barrier();
-        load_weights(params, {nullptr, nullptr, 1}, stores, ctx.rank(), 2, *ctx.cpu().pool);
+        load_weights(params, {nullptr, nullptr, 1}, stores, ctx.rank(), 2, ctx);
         rank.collective().barrier();
         store.updated(ctx.compute());
         std::vector<double> forwards;

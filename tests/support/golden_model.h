@@ -87,7 +87,7 @@ class GoldenRun {
         stores_[std::size_t(ctx.rank())] = &store;
         rank.collective().barrier();
         WeightSource source{&*model_.weights, adapter_ ? &*adapter_ : nullptr, 0};
-        load_weights(params_, source, stores_, ctx.rank(), ranks_, *ctx.cpu().pool);
+        load_weights(params_, source, stores_, ctx.rank(), ranks_, ctx);
         rank.collective().barrier();
         store.updated(ctx.compute());
     }

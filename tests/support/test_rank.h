@@ -93,8 +93,8 @@ class LocalStore final : public LayerStore {
 // What of a test's rank is only there on a card.
 struct TestCard {
     static constexpr std::size_t tile_bytes = 4u << 20;
-    explicit TestCard(const AbortSignal& abort)
-        : memory(make_cuda_heap_memory(0)), scratch(*memory, tile_bytes), engine(0, abort) {
+    TestCard(const AbortSignal& abort, std::size_t tile)
+        : memory(make_cuda_heap_memory(0)), scratch(*memory, tile), engine(0, abort) {
         memory->watch(extent_watch());
         engine.bind();
     }
@@ -105,18 +105,19 @@ struct TestCard {
 
 class TestRank {
   public:
-    explicit TestRank(DType compute, int threads = 1, DeviceKind kind = DeviceKind::cpu)
+    explicit TestRank(DType compute, int threads = 1, DeviceKind kind = DeviceKind::cpu,
+                      std::size_t tile_bytes = TestCard::tile_bytes)
         : pool_(threads),
           scratch_(static_cast<std::byte*>(std::aligned_alloc(256, CpuDevice::scratch_bytes(threads))), std::free),
           memory_(make_heap_memory()),
           stream_(make_inline_stream({&abort_, nullptr, 0, "compute"})),
-          ctx(parts(compute, kind)),
+          ctx(parts(compute, kind, tile_bytes)),
           store(compute) {
         store.belong_to(ctx);
     }
 
   private:
-    ContextParts parts(DType compute, DeviceKind kind) {
+    ContextParts parts(DType compute, DeviceKind kind, std::size_t tile_bytes) {
         ContextParts p;
         p.device = p.target = kind;
         p.compute = compute;
@@ -126,7 +127,7 @@ class TestRank {
         p.compute_stream = p.gather_stream = p.reduce_stream = stream_.get();
         if constexpr (build::has_cuda)
             if (kind == DeviceKind::cuda) {
-                card_ = std::make_unique<TestCard>(abort_);
+                card_ = std::make_unique<TestCard>(abort_, tile_bytes);
                 p.memory = card_->memory.get();
                 p.cuda = card_->engine.device(card_->scratch);
                 p.compute_stream = p.gather_stream = p.reduce_stream = &card_->engine.compute;

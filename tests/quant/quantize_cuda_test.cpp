@@ -1,0 +1,174 @@
+#include "quant/quantize_cuda.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "quant/fp4/fp4.h"
+#include "quant/nf4/nf4.h"
+#include "runtime/cuda/tile_ahead.h"
+#include "tests/quant/quantized.h"
+#include "tests/support/test_rank.h"
+
+using namespace tandem;
+using namespace tandem::test;
+
+namespace {
+
+constexpr WeightFormat formats[] = {WeightFormat::nf4, WeightFormat::fp4};
+
+template <class T> std::vector<T> stored_as(const std::vector<float>& x) {
+    std::vector<T> v(x.size());
+    std::transform(x.begin(), x.end(), v.begin(), [](float e) { return T(e); });
+    return v;
+}
+
+struct OnCard {
+    bool finite = false;
+    std::vector<std::byte> bytes;
+};
+
+// By way of the card's scratch and tiles, whose bytes are no zeros.
+template <class T> OnCard quantize_on_card(TestRank& rank, const QuantSpec& spec, const std::vector<T>& x) {
+    OnCard result{false, std::vector<std::byte>(quant_layout(spec, std::int64_t(x.size())).bytes, std::byte(0x5a))};
+    rank.ctx.run({"test", {}, {}, {}}, [&](const auto& device) {
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(device)>, CudaDevice>) {
+            REQUIRE(fits_on_card(device, spec, std::int64_t(x.size())));
+            const std::vector<std::byte> other(result.bytes.size() + quantize_workspace(spec, std::int64_t(x.size())),
+                                               std::byte(0xa5));
+            rank.ctx.load(device.tiles->memory().data(), other);
+            result.finite = quantize(device, spec, dtype_of<T>, std::as_bytes(std::span(x)), result.bytes);
+        }
+    });
+    return result;
+}
+
+template <class T> void check_equal(TestRank& rank, const QuantSpec& spec, const std::vector<float>& x) {
+    INFO(int(spec.format), " nested ", spec.nested, " block ", spec.block, " of ", spec.nested_block, ", ", x.size(),
+         " ", name_of(dtype_of<T>));
+    const std::vector<T> stored = stored_as<T>(x);
+    const OnCard got = quantize_on_card(rank, spec, stored);
+    REQUIRE(got.finite);
+    const Quantized want(spec, stored_as<float>(std::vector<float>(stored.begin(), stored.end())));
+    const auto differs = std::mismatch(got.bytes.begin(), got.bytes.end(), want.bytes.begin(), want.bytes.end());
+    CHECK(differs.first - got.bytes.begin() == std::ptrdiff_t(want.bytes.size()));
+}
+
+// Blocks of 32 whose values, divided by their absmax, are thresholds and their neighbours.
+std::vector<float> ties() {
+    std::vector<float> x;
+    auto add = [&](float v, float absmax) {
+        if (x.size() % 32 == 0) x.push_back(absmax);
+        for (float e : {std::nextafter(v, -2.0f), v, std::nextafter(v, 2.0f)})
+            for (float sign : {1.0f, -1.0f}) {
+                if (x.size() % 32 == 0) x.push_back(absmax);
+                x.push_back(sign * e * absmax);
+            }
+    };
+    for (float absmax : {1.0f, 0x1p-20f, 0x1p20f}) {  // powers of two: the quotient is exact
+        for (float v : nf4_midpoints) add(v, absmax);
+        for (float v : nf4_code_book) add(v, absmax);
+        for (float v : fp4_thresholds) add(v, absmax);
+        for (float v : fp4_code_book) add(v, absmax);
+        while (x.size() % 32) x.push_back(0);
+    }
+    return x;
+}
+
+}  // namespace
+
+TEST_CASE("a card quantizes to the CPU's bytes: any format, block and size") {
+    if (!has_card()) return;
+    TestRank rank(DType::f32, 1, DeviceKind::cuda);
+    for (WeightFormat format : formats)
+        for (bool nested : {false, true}) {
+            for (int block : {32, 64, 128, 256, 512, 1024, 2048, 4096}) {
+                const QuantSpec spec{.format = format, .nested = nested, .block = block};
+                check_equal<bf16>(rank, spec, normal_weights(3 * 4096 + 77, std::uint64_t(block)));
+                check_equal<f16>(rank, spec, normal_weights(std::size_t(block) + 1, 1));
+                check_equal<float>(rank, spec, normal_weights(2 * std::size_t(block), 2));
+            }
+            for (std::size_t n : {1, 2, 7, 8, 9, 31, 33, 63, 65, 2047, 2048, 2049, 4095, 4097}) {
+                check_equal<bf16>(rank, {.format = format, .nested = nested}, normal_weights(n, n));
+                check_equal<float>(rank, {.format = format, .nested = nested, .block = 32}, normal_weights(n, n));
+            }
+        }
+    for (int nested_block : {1, 3, 64, 1000})
+        check_equal<bf16>(rank, {.block = 32, .nested_block = nested_block}, normal_weights(40001, 3));
+}
+
+// 32 * 4096 absmax are one piece of their sum.
+TEST_CASE("a card's mean of many absmax is the CPU's") {
+    if (!has_card()) return;
+    TestRank rank(DType::f32, 1, DeviceKind::cuda);
+    std::vector<float> x = normal_weights(2 * 32 * 4096 + 32 * 40 + 5, 7);
+    // Of magnitudes so far apart that the order of additions decides the sum's last bits.
+    for (std::size_t i = 0; i < x.size(); i++) x[i] *= std::ldexp(1.0f, -int(i / 32 * 7 % 60));
+    check_equal<float>(rank, {.block = 32}, x);
+}
+
+TEST_CASE("a card takes ties, zeros and the smallest and largest blocks as the CPU does") {
+    if (!has_card()) return;
+    TestRank rank(DType::f32, 1, DeviceKind::cuda);
+    for (WeightFormat format : formats) {
+        for (bool nested : {false, true}) {
+            const QuantSpec spec{.format = format, .nested = nested, .block = 32};
+            check_equal<float>(rank, spec, ties());
+            check_equal<float>(rank, spec, std::vector<float>(5000, 0.0f));
+            check_equal<bf16>(rank, {.format = format, .nested = nested, .block = 4096},
+                              std::vector<float>(5000, -0.0f));
+        }
+        std::vector<float> x = normal_weights(64 * 300, 9);
+        for (std::size_t block = 0; block < 300; block++) {
+            // From absmax below 2^-128, whose inverse is no number, up to those whose inverse is subnormal.
+            const float scale = std::ldexp(1.0f, int(block) - 152), most = std::numeric_limits<float>::max();
+            for (std::size_t i = 64 * block; i < 64 * (block + 1); i++) x[i] = std::clamp(x[i] * scale, -most, most);
+        }
+        for (bool nested : {false, true}) {
+            check_equal<float>(rank, {.format = format, .nested = nested}, x);
+            check_equal<bf16>(rank, {.format = format, .nested = nested}, normal_weights(6400, 10));
+        }
+        std::vector<float> small = normal_weights(6400, 11);
+        for (float& e : small) e *= 0x1p-20f;  // subnormal in f16
+        check_equal<f16>(rank, {.format = format}, small);
+    }
+}
+
+// Scratch holds 2^22 elements of f32.
+TEST_CASE("a tensor larger than the scratch goes to the card in pieces") {
+    if (!has_card()) return;
+    TestRank rank(DType::f32, 1, DeviceKind::cuda);
+    std::vector<float> x(std::size_t(CudaDevice::scratch_bytes / sizeof(float)) + 4097);
+    const std::vector<float> part = normal_weights(10007, 12);
+    for (std::size_t i = 0; i < x.size(); i++) x[i] = part[i % part.size()];
+    check_equal<float>(rank, {}, x);
+}
+
+TEST_CASE("a card finds NaN and infinity") {
+    if (!has_card()) return;
+    TestRank rank(DType::f32, 1, DeviceKind::cuda);
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    std::vector<float> x = normal_weights(70001, 4);
+    for (bool nested : {false, true})
+        for (float bad : {infinity, -infinity, std::nanf(""), -std::nanf("")})
+            for (std::size_t at : {std::size_t(0), std::size_t(65535), std::size_t(70000)}) {
+                const float good = std::exchange(x[at], bad);
+                CHECK_FALSE(quantize_on_card(rank, {.nested = nested}, x).finite);
+                CHECK_FALSE(quantize_on_card(rank, {.nested = nested}, stored_as<bf16>(x)).finite);
+                CHECK_FALSE(quantize_on_card(rank, {.nested = nested}, stored_as<f16>(x)).finite);
+                x[at] = good;
+            }
+    CHECK(quantize_on_card(rank, {}, x).finite);
+}
+
+TEST_CASE("a card refuses what the CPU refuses") {
+    if (!has_card()) return;
+    const std::vector<float> x(64);
+    TestRank rank(DType::f32, 1, DeviceKind::cuda);
+    CHECK_THROWS_AS(quantize_on_card(rank, {.format = WeightFormat::dense}, x), Error);
+    CHECK_THROWS_AS(quantize_on_card(rank, {.block = 48}, x), Error);
+    CHECK_THROWS_AS(quantize_on_card(rank, {}, std::vector<double>(64)), Error);
+}
