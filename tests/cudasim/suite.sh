@@ -1,6 +1,4 @@
 # Sourced by tests/run --cudasim: the CUDA arm of everything, on two simulated cards. With a sanitizer the small ones.
-seconds_limit=1800
-
 if [[ -n $sanitizer ]]; then
     select_tests cudasim ops dist
 else
