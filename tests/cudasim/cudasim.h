@@ -56,9 +56,11 @@ template <class T> void collect_access(std::vector<Access>& out, const T& arg) {
     if constexpr (std::is_pointer_v<T>) {
         out.push_back({arg, to_boundary, !std::is_const_v<std::remove_pointer_t<T>>});
     } else if constexpr (std::is_class_v<T> && sizeof(T) >= sizeof(void*)) {
+        T words = arg;
+        __builtin_clear_padding(&words);  // what is left there of old pointers is none of this kernel's
         for (std::size_t i = 0; i + sizeof(void*) <= sizeof(T); i += sizeof(void*)) {
             void* p;
-            __builtin_memcpy(&p, reinterpret_cast<const char*>(&arg) + i, sizeof p);
+            __builtin_memcpy(&p, reinterpret_cast<const char*>(&words) + i, sizeof p);
             out.push_back({p, to_boundary, false});
         }
     }
