@@ -54,7 +54,7 @@ template <int D> struct Queries {
         load_pair<D, rows, Shared::threads>(to[0], to[1], q + from, dy + from, s.heads * s.dim, at.length - query(step),
                                             s.dim, s.vectors);
     }
-    // One value for each of the first 2 * rows threads; it is stored a step later, so that nothing waits for it.
+    // One value for each of the first 2 * rows threads.
     __device__ __forceinline__ float statistic(int step) const {
         const int row = query(step) + threadIdx.x % rows;
         if (threadIdx.x >= 2 * rows || row >= at.length) return 0;
@@ -66,8 +66,11 @@ template <int D> struct Queries {
     }
 };
 
+// Two blocks a multiprocessor leave too few registers for both sums of 64 columns on some architectures.
+template <int D> inline constexpr int blocks_of_keys = D == 64 ? 1 : BackwardTiles<D>::blocks;
+
 template <int D, bool wants_dk, bool wants_dv>
-__global__ void __launch_bounds__(BackwardTiles<D>::threads, BackwardTiles<D>::blocks)
+__global__ void __launch_bounds__(BackwardTiles<D>::threads, blocks_of_keys<D>)
     flash_backward_keys_kernel(const nv_bf16* __restrict__ q, const nv_bf16* __restrict__ k,
                                const nv_bf16* __restrict__ v, const int* __restrict__ cu_seqlens,
                                const nv_bf16* __restrict__ dy, const float* __restrict__ lse,
@@ -96,7 +99,7 @@ __global__ void __launch_bounds__(BackwardTiles<D>::threads, BackwardTiles<D>::b
         __syncthreads();  // this step's queries are there; nobody reads those of the step before
         const bool more = step + 1 < queries.steps();
         if (more) queries.load(shared, step + 1);
-        const float next = more ? queries.statistic(step + 1) : 0;
+        if (more) queries.store_statistic(shared, step + 1, queries.statistic(step + 1));
         const int diagonal = at.first + own - queries.query(step);
         if (diagonal < N) {  // some query sees the first of this warp's keys
             const nv_bf16 *tile_q = shared.streamed[step % 2][0], *tile_dy = shared.streamed[step % 2][1];
@@ -111,7 +114,6 @@ __global__ void __launch_bounds__(BackwardTiles<D>::threads, BackwardTiles<D>::b
                 add_rounded<D, N>(sum_k, dp, tile_q);
             }
         }
-        if (more) queries.store_statistic(shared, step + 1, next);
     }
     if (wants_dk)
         store_rows<D>(dk + keys, dk_addend ? dk_addend + keys : nullptr, sum_k, s.scale, own, count, stride, s);

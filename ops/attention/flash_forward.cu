@@ -67,10 +67,10 @@ __device__ __forceinline__ void softmax(Softmax<D, MT>& r, std::uint32_t (&p)[MT
         }
 }
 
-template <int D, int MT> __global__ void __launch_bounds__(threads, D <= 128 ? 2 : 1)
-    flash_forward_kernel(const nv_bf16* __restrict__ q, const nv_bf16* __restrict__ k, const nv_bf16* __restrict__ v,
-                         const int* __restrict__ cu_seqlens, nv_bf16* __restrict__ y, float* __restrict__ lse,
-                         Sizes s) {
+template <int D, int MT>
+__device__ __forceinline__ void forward_tile(const nv_bf16* __restrict__ q, const nv_bf16* __restrict__ k,
+                                             const nv_bf16* __restrict__ v, const int* __restrict__ cu_seqlens,
+                                             nv_bf16* __restrict__ y, float* __restrict__ lse, const Sizes& s) {
     constexpr int tile = warps * MT * 16;
     Shared<D, MT>& shared = *dynamic_shared<Shared<D, MT>>();
     const int head = blockIdx.x % s.heads, kv_head = head / s.group;
@@ -124,6 +124,22 @@ template <int D, int MT> __global__ void __launch_bounds__(threads, D <= 128 ? 2
         }
 }
 
+// 32 rows of 128 columns a warp fill every register there is: sm_80 would spill some.
+template <int D, int MT> inline constexpr bool needs_sm_90 = D == 128 && MT == 2;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+inline constexpr bool below_sm_90 = true;
+#else
+inline constexpr bool below_sm_90 = false;
+#endif
+
+template <int D, int MT> __global__ void __launch_bounds__(threads, D <= 128 ? 2 : 1)
+    flash_forward_kernel(const nv_bf16* __restrict__ q, const nv_bf16* __restrict__ k, const nv_bf16* __restrict__ v,
+                         const int* __restrict__ cu_seqlens, nv_bf16* __restrict__ y, float* __restrict__ lse,
+                         Sizes s) {
+    if constexpr (needs_sm_90<D, MT> && below_sm_90) __trap();
+    else forward_tile<D, MT>(q, k, v, cu_seqlens, y, lse, s);
+}
+
 template <int D, int MT> void run(const CudaDevice& device, const AttentionForward& a, const Sizes& s) {
     launch(flash_forward_kernel<D, MT>,
            {s.slots(warps * MT * 16) * unsigned(s.heads), threads, sizeof(Shared<D, MT>), device.stream},
@@ -136,14 +152,18 @@ template <int D, int MT> void run(const CudaDevice& device, const AttentionForwa
 // 32 rows a warp read half as much shared memory for a product, which is what bounds the large cards; where two such
 // blocks do not fit into the memory of a multiprocessor, 16 rows a warp keep it busier. Both give equal bits.
 void flash_forward(const CudaDevice& device, const AttentionForward& a) {
-    int shared_bytes = 0;
+    int shared_bytes = 0, major = 0;
     cuda::check(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerMultiprocessor, device.ordinal),
                 "cudaDeviceGetAttribute(shared memory of a multiprocessor)");
+    cuda::check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.ordinal),
+                "cudaDeviceGetAttribute(compute capability)");
     const Sizes s(a.q, a.k, a.cu_seqlens, a.shape);
     visit_width<32, 64, 96, 128, 192, 256>(s.dim, [&]<int D>() {
         constexpr int reserved = 1024;  // of each block, by the driver
         if constexpr (D <= 128)
-            if (2 * (sizeof(Shared<D, 2>) + reserved) <= std::size_t(shared_bytes)) return run<D, 2>(device, a, s);
+            if (2 * (sizeof(Shared<D, 2>) + reserved) <= std::size_t(shared_bytes) &&
+                !(needs_sm_90<D, 2> && major < 9))
+                return run<D, 2>(device, a, s);
         run<D, 1>(device, a, s);
     });
 }

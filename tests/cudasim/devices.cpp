@@ -15,10 +15,15 @@ namespace {
 
 thread_local int selected_device = 0;
 
-constexpr int most_dynamic_shared = 99 << 10, shared_per_block = 48 << 10, shared_per_multiprocessor = 100 << 10;
+constexpr int most_dynamic_shared = 99 << 10, shared_per_block = 48 << 10;
 constexpr int reserved_shared = 1 << 10;  // of every block
 constexpr int threads_per_multiprocessor = 1536, blocks_per_multiprocessor = 24, multiprocessors = 4;
-constexpr int capability_major = 8, capability_minor = 9;
+
+// What kernels may be chosen by. A block's dynamic shared memory stays what every card has.
+struct Kind {
+    int major, minor, shared_per_multiprocessor;
+};
+Kind kind() { return settings().large ? Kind{9, 0, 228 << 10} : Kind{8, 9, 100 << 10}; }
 
 bool exists(int device) { return device >= 0 && device < int(state().devices.size()); }
 
@@ -76,8 +81,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
     std::snprintf(p->name, sizeof p->name, "cudasim device %d", device);
     p->uuid.bytes[0] = char(device);
     p->totalGlobalMem = state().devices[device].limit;
-    p->major = capability_major;
-    p->minor = capability_minor;
+    p->major = kind().major;
+    p->minor = kind().minor;
     p->multiProcessorCount = multiprocessors;
     p->warpSize = 32;
     p->maxThreadsPerBlock = 1024;
@@ -102,12 +107,12 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
         case cudaDevAttrMaxThreadsPerBlock: *value = 1024; break;
         case cudaDevAttrMaxSharedMemoryPerBlock: *value = shared_per_block; break;
         case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = most_dynamic_shared; break;
-        case cudaDevAttrMaxSharedMemoryPerMultiprocessor: *value = shared_per_multiprocessor; break;
+        case cudaDevAttrMaxSharedMemoryPerMultiprocessor: *value = kind().shared_per_multiprocessor; break;
         case cudaDevAttrMaxThreadsPerMultiProcessor: *value = threads_per_multiprocessor; break;
         case cudaDevAttrWarpSize: *value = 32; break;
         case cudaDevAttrMultiProcessorCount: *value = multiprocessors; break;
-        case cudaDevAttrComputeCapabilityMajor: *value = capability_major; break;
-        case cudaDevAttrComputeCapabilityMinor: *value = capability_minor; break;
+        case cudaDevAttrComputeCapabilityMajor: *value = kind().major; break;
+        case cudaDevAttrComputeCapabilityMinor: *value = kind().minor; break;
         case cudaDevAttrAsyncEngineCount: *value = 2; break;
         case cudaDevAttrUnifiedAddressing: *value = 1; break;
         case cudaDevAttrClockRate: *value = 1000000; break;        // kHz
@@ -166,7 +171,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* out, const void* function)
     *out = {};
     out->maxThreadsPerBlock = 1024;
     out->maxDynamicSharedSizeBytes = state().kernel(function).dynamic_limit;
-    out->binaryVersion = out->ptxVersion = capability_major * 10 + capability_minor;
+    out->binaryVersion = out->ptxVersion = kind().major * 10 + kind().minor;
     return cudaSuccess;
 }
 cudaError_t cudaFuncGetName(const char** name, const void* function) {
@@ -183,7 +188,7 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const voi
     *blocks = 0;
     if (dynamic_shared > size_t(state().kernel(function).dynamic_limit)) return cudaSuccess;
     const int by_threads = threads_per_multiprocessor / ((threads + 31) / 32 * 32);
-    const int by_shared = int(shared_per_multiprocessor / (dynamic_shared + reserved_shared));
+    const int by_shared = int(kind().shared_per_multiprocessor / (dynamic_shared + reserved_shared));
     *blocks = std::min({by_threads, by_shared, blocks_per_multiprocessor});
     return cudaSuccess;
 }

@@ -18,6 +18,7 @@ const Settings& settings() {
     static const Settings& values = *new Settings{
         .devices = int(number("CUDASIM_DEVICES", 2)),
         .memory = number("CUDASIM_MEMORY", std::uint64_t{1} << 30),
+        .large = number("CUDASIM_LARGE", 0) != 0,
         .peer = number("CUDASIM_PEER", 1) != 0,
         .jitter = number("CUDASIM_JITTER", 0),
         .reverse = number("CUDASIM_REVERSE", 0) != 0,

@@ -9,6 +9,7 @@ namespace cudasim {
 struct Settings {
     int devices;           // CUDASIM_DEVICES
     std::size_t memory;    // CUDASIM_MEMORY, bytes of each device
+    bool large;            // CUDASIM_LARGE=1: as a data-centre card
     bool peer;             // CUDASIM_PEER=0: no device reaches the memory of another
     std::uint64_t jitter;  // CUDASIM_JITTER, a seed: random delays before the operations of streams
     bool reverse;          // CUDASIM_REVERSE: threads and blocks start in descending order

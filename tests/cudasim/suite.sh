@@ -25,6 +25,7 @@ if [[ -z $sanitizer ]]; then
         start_program "$room-reverse" "$room" '' CUDASIM_REVERSE=1
     done
     start_program dist-no-peer-access dist '' CUDASIM_PEER=0
+    start_program ops-large-card ops 'attention' CUDASIM_LARGE=1
 fi
 wait
 if [[ -z $sanitizer$filter ]]; then
