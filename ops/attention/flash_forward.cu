@@ -147,24 +147,30 @@ template <int D, int MT> void run(const CudaDevice& device, const AttentionForwa
            device_data<int>(a.cu_seqlens), device_data<nv_bf16>(a.y), device_data<float>(a.lse), s);
 }
 
+bool is_large(int ordinal) {
+    int shared_bytes = 0, major = 0;
+    cuda::check(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerMultiprocessor, ordinal),
+                "cudaDeviceGetAttribute(shared memory of a multiprocessor)");
+    cuda::check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal),
+                "cudaDeviceGetAttribute(compute capability)");
+    constexpr int reserved = 1024;  // of each block, by the driver
+    return major >= 9 && 2 * (int(sizeof(Shared<128, 2>)) + reserved) <= shared_bytes;
+}
+
 }  // namespace
 
-// 32 rows a warp read half as much shared memory for a product, which is what bounds the large cards; where two such
-// blocks do not fit into the memory of a multiprocessor, 16 rows a warp keep it busier. Both give equal bits.
+// 32 rows a warp read half as much shared memory for a product as 16 do, which is what bounds a card. Of 128 columns
+// two such blocks fit into the multiprocessors of large cards alone, and of more none. Both give equal bits.
 void flash_forward(const CudaDevice& device, const AttentionForward& a) {
-    int shared_bytes = 0, major = 0;
-    cuda::check(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerMultiprocessor, device.ordinal),
-                "cudaDeviceGetAttribute(shared memory of a multiprocessor)");
-    cuda::check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.ordinal),
-                "cudaDeviceGetAttribute(compute capability)");
     const Sizes s(a.q, a.k, a.cu_seqlens, a.shape);
     visit_width<32, 64, 96, 128, 192, 256>(s.dim, [&]<int D>() {
-        constexpr int reserved = 1024;  // of each block, by the driver
-        if constexpr (D <= 128)
-            if (2 * (sizeof(Shared<D, 2>) + reserved) <= std::size_t(shared_bytes) &&
-                !(needs_sm_90<D, 2> && major < 9))
-                return run<D, 2>(device, a, s);
-        run<D, 1>(device, a, s);
+        if constexpr (D <= 96) {
+            run<D, 2>(device, a, s);
+        } else {
+            if constexpr (D == 128)
+                if (is_large(device.ordinal)) return run<D, 2>(device, a, s);
+            run<D, 1>(device, a, s);
+        }
     });
 }
 

@@ -90,7 +90,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
     p->maxBlocksPerMultiProcessor = blocks_per_multiprocessor;
     p->sharedMemPerBlock = shared_per_block;
     p->sharedMemPerBlockOptin = most_dynamic_shared;
-    p->sharedMemPerMultiprocessor = shared_per_multiprocessor;
+    p->sharedMemPerMultiprocessor = kind().shared_per_multiprocessor;
     p->reservedSharedMemPerBlock = reserved_shared;
     p->regsPerBlock = p->regsPerMultiprocessor = 65536;
     p->asyncEngineCount = 2;
