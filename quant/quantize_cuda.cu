@@ -35,12 +35,17 @@ __device__ __forceinline__ float float_of(__half v) { return __half2float(v); }
 template <class T> __device__ __forceinline__ float float_of(T v) { return to_float(v); }
 
 // Elements from `at` on of `count`, zeros beyond.
-template <class T> __device__ __forceinline__ Vector<T, width> load_some(const T* x, std::int64_t at,
-                                                                         std::int64_t count) {
-    if (at + width <= count) return load<width>(x + at);
-    Vector<T, width> v;
+template <class T>
+__device__ __forceinline__ Vector<float, width> load_some(const T* x, std::int64_t at, std::int64_t count) {
+    Vector<float, width> v;
+    if (at + width <= count) {
+        const auto whole = load<width>(x + at);
 #pragma unroll
-    for (int k = 0; k < width; k++) v[k] = at + k < count ? x[at + k] : T(0.0f);
+        for (int k = 0; k < width; k++) v[k] = float_of(whole[k]);
+    } else {
+#pragma unroll
+        for (int k = 0; k < width; k++) v[k] = at + k < count ? float_of(x[at + k]) : 0.0f;
+    }
     return v;
 }
 
@@ -78,7 +83,7 @@ template <class T, WeightFormat format> __global__ void __launch_bounds__(thread
     std::uint32_t largest[vectors];
 #pragma unroll
     for (int i = 0; i < vectors; i++) {
-        const Vector<T, width> x = load_some(weight, first + i * threads * width, count);
+        const Vector<float, width> x = load_some(weight, first + i * threads * width, count);
         largest[i] = 0;
 #pragma unroll
         for (int k = 0; k < width; k++) {
