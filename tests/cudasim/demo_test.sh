@@ -7,8 +7,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 "$tandem" train --model demo --dataset demo --train-type qlora --gpus 0,1 --context-length 128 --batch-size 4 \
-    --lora-rank 16 --lora-alpha 32 --lora-dropout 0.05 --lr 2e-3 --max-steps 30 --sample-prompt "What does a mole eat?" \
-    --output-dir run >log 2>&1 || { cat log; exit 1; }
+    --lora-rank 16 --lora-alpha 32 --lora-dropout 0.05 --lr 2e-3 --max-steps 30 \
+    --sample-prompt "What does a mole eat?" --output-dir run >log 2>&1 || { cat log; exit 1; }
 grep -o '"loss":[^,}]*' run/metrics.jsonl | cut -d: -f2 | awk '
     NR == 1 { first = $1 }
     NR > 25 { sum += $1 }

@@ -33,8 +33,8 @@ void note_executed(Kernel& kernel, const KernelCall& call) {
     kernel.threads = std::max(kernel.threads, threads);
     kernel.dynamic_bytes = std::max(kernel.dynamic_bytes, call.shared_bytes);
     if (settings().executed.empty()) return;
-    const std::string line = kernel.symbol.source + " " + kernel.symbol.mangled + " " +
-                             std::to_string(kernel.threads) + " " + std::to_string(kernel.dynamic_bytes) + "\n";
+    const std::string line = kernel.symbol.source + " " + kernel.symbol.mangled + " " + std::to_string(kernel.threads) +
+                             " " + std::to_string(kernel.dynamic_bytes) + "\n";
     const int file = open(settings().executed.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
     if (file < 0 || write(file, line.data(), line.size()) != ssize_t(line.size()))
         report("CUDASIM_EXECUTED: cannot write " + settings().executed);

@@ -1,10 +1,8 @@
 # Sourced by tests/run --cudasim: the CUDA arm of everything, on two simulated cards. With a sanitizer the small ones.
-seconds_limit=1800
-
 if [[ -n $sanitizer ]]; then
     select_tests cudasim ops dist
 else
-    select_tests cudasim ops quant dist equivalence
+    select_tests cudasim ops quant dist models equivalence
     export CUDASIM_EXECUTED=$PWD/$logs/executed-kernels
 fi
 if [[ -n $sanitizer ]]; then programs=(); else programs=(tandem); fi
@@ -20,7 +18,7 @@ build "${programs[@]}" "${rooms[@]/#/test_}"
 # The longest first.
 start_program equivalence equivalence cards:
 for script in "${chosen[@]}"; do start_script "$script"; done
-for room in ops dist cudasim quant; do start_program "$room" "$room" ''; done
+for room in ops dist models cudasim quant; do start_program "$room" "$room" ''; done
 if [[ -z $sanitizer ]]; then
     for room in dist ops; do
         start_program "$room-jitter" "$room" '' CUDASIM_JITTER=7

@@ -1,5 +1,5 @@
-// What the kernels reach on the card that is here, beside what its memory and cuBLASLt reach. Writes FOLDER/results.json
-// and FOLDER/RESULTS.md. FACTS.json describes the machine; each NAME=METRICS.jsonl is a run of `tandem train`.
+// What the kernels reach on the card that is here, beside what its memory and cuBLASLt reach. Writes results.json and
+// RESULTS.md into FOLDER. FACTS.json describes the machine; each NAME=METRICS.jsonl is a run of `tandem train`.
 // usage: bench_gpu FOLDER FACTS.json [--small] [NAME=METRICS.jsonl...]
 #include <cuda_runtime.h>
 
@@ -61,7 +61,7 @@ class Bench {
     }
     std::int64_t scaled(std::int64_t size) const { return small_ ? std::max<std::int64_t>(size / 64, 64) : size; }
     double seconds(const std::function<void()>& work);
-    // Bytes 0: zeros are as fast as any, but a card clocks higher on them.
+    // Noise: on zeros a card clocks higher.
     Tensor tensor(const Shape& shape, DType dtype);
     double dense_product(std::int64_t m, std::int64_t n, std::int64_t k);
 

@@ -14,8 +14,8 @@ double median(std::vector<double> numbers);
 struct Figure {
     std::string name, unit;
     double value;
-    double wanted = 0;   // 0: nothing is wanted of it
-    bool most = false;   // at most `wanted`, not at least
+    double wanted = 0;  // 0: nothing is wanted of it
+    bool most = false;  // at most `wanted`, not at least
     bool reached() const { return wanted == 0 || (most ? value <= wanted : value >= wanted); }
 };
 

@@ -7,12 +7,12 @@ if ! cards=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null) || [
     exit 1
 fi
 options+=(-DTANDEM_CUDA=on)
-select_tests ops quant dist equivalence
+select_tests ops quant dist models equivalence
 build tandem bench_gpu "${rooms[@]/#/test_}"
 
 # One at a time: they would share the card's memory, and the timings want it alone.
 nproc() { echo 1; }
-for room in ops quant dist; do start_program "$room" "$room" ''; done
+for room in ops quant dist models; do start_program "$room" "$room" ''; done
 start_program equivalence equivalence cards:
 sanitizer_tool=$(type -P compute-sanitizer "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer" | head -n 1) || true
 for tool in memcheck racecheck; do

@@ -18,7 +18,7 @@ facts() {
         printf "\"highest memory clock, MHz\": \"%s\", \"SM clock before, MHz\": \"%s\", ", $5, $6
         printf "\"power limit, W\": \"%s\", ", $7
     } END { if (NR == 0) printf "{\"card\": \"none: figures mean nothing\", " }'
-    printf '"date": "%s", "commit": "%s"}\n' "$(date +%F)" "$(git describe --always --dirty 2>/dev/null || echo unknown)"
+    printf '"date": "%s", "commit": "%s"}\n' "$(date +%F)" "$(git describe --always --dirty 2>/dev/null || echo '?')"
 }
 
 # Samples of exactly so many tokens each, all of them supervised.
