@@ -36,17 +36,14 @@ template <class T> __device__ __forceinline__ float float_of(T v) { return to_fl
 
 // Elements from `at` on of `count`, zeros beyond.
 template <class T>
-__device__ __forceinline__ Vector<float, width> load_some(const T* x, std::int64_t at, std::int64_t count) {
-    Vector<float, width> v;
-    if (at + width <= count) {
-        const auto whole = load<width>(x + at);
+__device__ __forceinline__ Packed<T, width> load_some(const T* x, std::int64_t at, std::int64_t count) {
+    if (at + width <= count) return load_packed<width>(x + at);
+    T some[width];
 #pragma unroll
-        for (int k = 0; k < width; k++) v[k] = float_of(whole[k]);
-    } else {
-#pragma unroll
-        for (int k = 0; k < width; k++) v[k] = at + k < count ? float_of(x[at + k]) : 0.0f;
-    }
-    return v;
+    for (int k = 0; k < width; k++) some[k] = at + k < count ? x[at + k] : T(0.0f);
+    Packed<T, width> p;
+    memcpy(&p, some, sizeof p);
+    return p;
 }
 
 // The code of v in bits 0 to 3 by this warp's lookup, an entry in each lane.
@@ -79,11 +76,14 @@ template <class T, WeightFormat format> __global__ void __launch_bounds__(thread
     const std::uint32_t pairs = lookup.codes[lane];
     const std::int64_t first = std::int64_t(blockIdx.x) * run + threadIdx.x * width;
 
+    Packed<T, width> packed[vectors];  // all on their way before the first is waited for
+#pragma unroll
+    for (int i = 0; i < vectors; i++) packed[i] = load_some(weight, first + i * threads * width, count);
     float v[vectors][width];
     std::uint32_t largest[vectors];
 #pragma unroll
     for (int i = 0; i < vectors; i++) {
-        const Vector<float, width> x = load_some(weight, first + i * threads * width, count);
+        const auto x = unpack(packed[i]);
         largest[i] = 0;
 #pragma unroll
         for (int k = 0; k < width; k++) {

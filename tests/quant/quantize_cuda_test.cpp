@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <type_traits>
 
+#include "quant/double_quant.h"
+#include "quant/dynamic_map.h"
 #include "quant/fp4/fp4.h"
 #include "quant/nf4/nf4.h"
 #include "runtime/cuda/tile_ahead.h"
@@ -78,6 +81,40 @@ std::vector<float> ties() {
     return x;
 }
 
+// Blocks of 32 with these absmax.
+std::vector<float> blocks_with(const std::vector<float>& absmax) {
+    std::vector<float> x(32 * absmax.size());
+    for (std::size_t i = 0; i < absmax.size(); i++) x[32 * i] = absmax[i];
+    return x;
+}
+
+// Absmax whose mean is 1 and whose deviations, divided by the largest of four, are midpoints of the map.
+std::vector<float> nested_ties() {
+    std::vector<float> absmax;
+    for (float midpoint : signed_dynamic_map().midpoint)
+        for (float largest = 0x1p23f; midpoint < -1e-2f && largest > 0x1p22f; largest--) {
+            const float deviation = std::round(-midpoint * largest);  // units of 2^-23, so that 1 + deviation is exact
+            if (-deviation / largest != midpoint) continue;
+            for (float d : {largest, deviation}) absmax.insert(absmax.end(), {1 - d * 0x1p-23f, 1 + d * 0x1p-23f});
+            break;
+        }
+    REQUIRE(absmax.size() > 100);
+    return absmax;
+}
+
+// Two pieces of absmax whose exact mean is so near the middle of two floats that the order of additions decides.
+std::vector<float> undecided_mean(std::uint64_t seed) {
+    std::vector<float> absmax(2 * AbsmaxSum::piece, 1.0f);
+    absmax[1] += 0x1p-11f;  // the mean is then 1 + 2^-24
+    for (std::uint32_t i = 0; i < 16; i++) {
+        const PhiloxBits bits = random_bits(philox_key(seed, {0, 0}), {0, 0, 0, 4 * i});
+        float& x = absmax[2 + bits[0] % (absmax.size() - 2)];
+        absmax[0] += x;
+        x = 0x1p-43f * (0.5f + float(bits[1]) * 0x1p-32f);  // together about the sum's last place, 2^-39
+    }
+    return absmax;
+}
+
 }  // namespace
 
 TEST_CASE("a card quantizes to the CPU's bytes: any format, block and size") {
@@ -100,19 +137,25 @@ TEST_CASE("a card quantizes to the CPU's bytes: any format, block and size") {
         check_equal<bf16>(rank, {.block = 32, .nested_block = nested_block}, normal_weights(40001, 3));
 }
 
-// 32 * 4096 absmax are one piece of their sum.
-TEST_CASE("a card's mean of many absmax is the CPU's") {
+TEST_CASE("a card adds absmax in the CPU's order") {
     if (!has_card()) return;
     TestRank rank(DType::f32, 1, DeviceKind::cuda);
-    std::vector<float> x = normal_weights(2 * 32 * 4096 + 32 * 40 + 5, 7);
-    // Of magnitudes so far apart that the order of additions decides the sum's last bits.
-    for (std::size_t i = 0; i < x.size(); i++) x[i] *= std::ldexp(1.0f, -int(i / 32 * 7 % 60));
-    check_equal<float>(rank, {.block = 32}, x);
+    int other_in_order = 0;
+    for (std::uint64_t seed = 0; seed < 16; seed++) {
+        const std::vector<float> absmax = undecided_mean(seed), x = blocks_with(absmax);
+        const QuantSpec spec{.block = 32};
+        check_equal<float>(rank, spec, x);
+        const double sum = std::accumulate(absmax.begin(), absmax.end(), 0.0);
+        other_in_order += float(sum / double(absmax.size())) != *Quantized(spec, x).view.offset;
+    }
+    CHECK(other_in_order > 0);
+    check_equal<float>(rank, {.block = 32}, normal_weights(2 * 32 * std::size_t(AbsmaxSum::piece) + 1285, 7));
 }
 
 TEST_CASE("a card takes ties, zeros and the smallest and largest blocks as the CPU does") {
     if (!has_card()) return;
     TestRank rank(DType::f32, 1, DeviceKind::cuda);
+    check_equal<float>(rank, {.block = 32, .nested_block = 4}, blocks_with(nested_ties()));
     for (WeightFormat format : formats) {
         for (bool nested : {false, true}) {
             const QuantSpec spec{.format = format, .nested = nested, .block = 32};

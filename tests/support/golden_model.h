@@ -131,7 +131,7 @@ class GoldenRun {
         store.schedule(trains ? training_schedule(params_) : forward_schedule(params_));
         Tensor loss = trains ? forward_backward(ctx, llama, store, batch, 1 / supervised)
                              : evaluate(ctx, llama, store, batch, 1 / supervised);
-        std::vector<double> sum = values_of(loss);
+        std::vector<double> sum = values_of(ctx, loss);
         rank.collective().sum(sum);
         if (ctx.rank() == 0) out.loss = sum[0];
         for (std::size_t unit = 0; unit < params_.units.size(); unit++)
@@ -153,9 +153,10 @@ class GoldenRun {
 
     // Rank 0's to[i] becomes the rows of all ranks.
     static void append(Rank& rank, std::vector<GoldenOutput::Values>& to, std::size_t i, const Tensor& rows) {
-        std::vector<double> mine = values_of(rows), all(mine.size() * std::size_t(rank.context().world_size()));
+        Context& ctx = rank.context();
+        std::vector<double> mine = values_of(ctx, rows), all(mine.size() * std::size_t(ctx.world_size()));
         rank.collective().all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
-        if (rank.context().rank() > 0) return;
+        if (ctx.rank() > 0) return;
         to.resize(i + 1);
         to[i] = std::move(all);
     }

@@ -45,8 +45,7 @@ Params small_llama(const QuantSpec& spec) {
 }
 
 // Every tensor of the table in the type given; `bad` goes into the middle of up_proj.
-template <class T>
-CheckpointFiles checkpoint(const std::filesystem::path& path, const Params& params, float bad = 0) {
+template <class T> CheckpointFiles checkpoint(const std::filesystem::path& path, const Params& params, float bad = 0) {
     std::vector<TensorSpec> specs;
     for (const TableEntry& e : params.table) {
         std::vector<std::int64_t> dims;
