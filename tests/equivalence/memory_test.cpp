@@ -30,6 +30,7 @@ class Run {
     Run(const Setup& setup, const std::filesystem::path& folder) {
         TrainOptions& o = run_.options;
         o.model = (golden / "models/llama2-mha").string();
+        o.gpus = {"cpu", "cpu"};
         o.train_type = setup.type;
         o.precision = setup.precision;
         o.sharding_strategy = setup.strategy;

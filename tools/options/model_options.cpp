@@ -54,6 +54,7 @@ std::string refusal(const std::string& device) {
 void check_gpus(const ModelOptions& o, std::vector<OptionConflict>& conflicts) {
     for (const std::string& device : o.gpus)
         if (std::string why = refusal(device); !why.empty()) conflicts.push_back({{"gpus"}, std::move(why)});
+    if (!conflicts.empty()) return;
     auto cpus = std::count(o.gpus.begin(), o.gpus.end(), "cpu");
     if (cpus > 0 && std::size_t(cpus) < o.gpus.size())
         conflicts.push_back({{"gpus"}, "--gpus mixes cpu and cards; all ranks run on one kind"});

@@ -30,7 +30,7 @@ template <class Options> std::string errors(const std::vector<std::string>& argu
 TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     TrainOptions o;
     OptionSet set("train", "fine-tune");
-    CommandLine line;
+    CommandLine line{{"--gpus", "cpu,cpu"}};  // without it: all cards, if there are any
     CHECK(read_options(o, set, line) == OptionSet::Parsed::run);
     CHECK(set.json() == R"({
     "model": "demo",
@@ -40,6 +40,8 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     "quant_type": "nf4",
     "double_quant": true,
     "gpus": ["cpu", "cpu"],
+    "gpu_memory": null,
+    "weights_on": "auto",
     "threads": null,
     "context_length": 512,
     "batch_size": 1,
@@ -137,9 +139,18 @@ TEST_CASE("options of train that contradict each other") {
           "--quant-type needs --train-type qlora: no other quantizes\n"
           "--lora-rank needs an adapter; --train-type full has none\n"
           "--use-rslora needs an adapter; --train-type full has none");
-    CHECK(e({"--world-size", "3"}) == "--world-size expected 2, one for each device of --gpus, got 3");
+    CHECK(e({"--world-size", "3", "--gpus", "cpu,cpu"}) ==
+          "--world-size expected 2, one for each device of --gpus, got 3");
     CHECK(e({"--world-size", "1", "--gpus", "cpu"}) == "");
-    CHECK(e({"--gpus", "0,cpu"}) == "--gpus expected cpu for every rank, got '0'");
+    CHECK(e({"--gpus", "x"}) == "--gpus expected cpu or numbers of cards, got 'x'");
+    CHECK(e({"--gpus", "999"}).starts_with("--gpus names card 999, but this "));
+    CHECK(e({"--gpus", "cpu,cpu", "--gpu-memory", "20GB"}) == "--gpu-memory is for cards; CPU ranks have none");
+    CHECK(e({"--gpus", "cpu", "--weights-on", "mirror"}) ==
+          "--weights-on mirror needs two ranks or more; one holds all");
+    CHECK(e({"--gpus", "cpu,cpu", "--weights-on", "mirror", "--sharding-strategy", "ddp"}) ==
+          "--weights-on mirror needs sharded weights; ddp holds all of them");
+    CHECK(e({"--gpus", "cpu,cpu", "--transport", "nccl"}) ==
+          "--transport peer and nccl are for cards; CPU ranks have host");
     CHECK(e({"--gpus", ""}) == "--gpus names no device; give one for each rank, such as cpu,cpu");
     CHECK(e({"--max-steps", "0"}) == "--max-steps expected -1 or at least 1, got 0");
     CHECK(e({"--model", "m"}) == "--dataset is missing; give the file of samples to train this model on");
