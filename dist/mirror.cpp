@@ -16,7 +16,7 @@ Mirror::Mirror(const std::vector<UnitLayout>& units, int world_size, For ranks) 
     for (const UnitRanges& r : ranges_of(units, world_size)) at_.push_back(r.frozen_at * std::size_t(world_size));
     if constexpr (build::has_cuda)
         if (ranks == For::cards) {
-            pinned_ = std::make_unique<PinnedSlab>(bytes(units, world_size));
+            pinned_ = std::make_shared<PinnedSlab>(bytes(units, world_size));
             data_ = pinned_->data();
         }
     if (ranks == For::cpu_ranks) {

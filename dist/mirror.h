@@ -23,7 +23,7 @@ class Mirror {
 
   private:
     std::vector<std::size_t> at_;
-    std::unique_ptr<PinnedSlab> pinned_;
+    std::shared_ptr<PinnedSlab> pinned_;  // shared: a build without CUDA has no destructor for it
     std::unique_ptr<HostSlab> plain_;
     std::byte* data_ = nullptr;
 };

@@ -92,14 +92,14 @@ class HostBuffers {
     explicit HostBuffers(DeviceKind kind) : kind_(kind) {}
     std::byte* make(std::size_t bytes) {
         if constexpr (build::has_cuda)
-            if (kind_ == DeviceKind::cuda) return pinned_.emplace_back(std::make_unique<PinnedSlab>(bytes))->data();
+            if (kind_ == DeviceKind::cuda) return pinned_.emplace_back(std::make_shared<PinnedSlab>(bytes))->data();
         return plain_.emplace_back(bytes).data();
     }
 
   private:
     DeviceKind kind_;
     std::list<std::vector<std::byte>> plain_;
-    std::list<std::unique_ptr<PinnedSlab>> pinned_;
+    std::list<std::shared_ptr<PinnedSlab>> pinned_;
 };
 
 // The stream on which a program uses its weights: the rank's own, which on the CPU runs everything at once, or one that

@@ -127,7 +127,7 @@ class TestRank {
         p.compute_stream = p.gather_stream = p.reduce_stream = stream_.get();
         if constexpr (build::has_cuda)
             if (kind == DeviceKind::cuda) {
-                card_ = std::make_unique<TestCard>(abort_, tile_bytes);
+                card_ = std::make_shared<TestCard>(abort_, tile_bytes);
                 p.memory = card_->memory.get();
                 p.cuda = card_->engine.device(card_->scratch);
                 p.compute_stream = p.gather_stream = p.reduce_stream = &card_->engine.compute;
@@ -140,7 +140,7 @@ class TestRank {
     AbortSignal abort_;
     std::unique_ptr<Memory> memory_;
     std::unique_ptr<Stream> stream_;
-    std::unique_ptr<TestCard> card_;
+    std::shared_ptr<TestCard> card_;  // shared: a build without CUDA has no destructor for it
 
   public:
     Context ctx;
