@@ -108,7 +108,7 @@ std::vector<OptionConflict> validate(const TrainOptions& o, const OptionSet& set
         conflict({"transport", "gpus"}, "--transport peer and nccl are for cards; CPU ranks have host");
     if (!on_cpu && o.transport == TransportKind::host)
         conflict({"transport", "gpus"}, "--transport host is for CPU ranks; cards have peer and nccl");
-    if (o.transport == TransportKind::nccl &&
+    if (!on_cpu && o.transport == TransportKind::nccl &&
         std::set<std::string>(o.gpus.begin(), o.gpus.end()).size() < o.gpus.size())
         conflict({"transport", "gpus"}, "--transport nccl refuses two ranks on one card; use peer");
     if (o.weights_on == WeightsOn::mirror && o.sharding_strategy == ShardingStrategy::ddp)
