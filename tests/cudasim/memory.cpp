@@ -1,4 +1,6 @@
 // Device and page-locked host memory: capped, poisoned with NaN, guarded; and its copies.
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -13,7 +15,7 @@ constexpr std::size_t guard = 0;  // ASan watches
 constexpr std::size_t guard = 64;
 #endif
 constexpr unsigned char guard_byte = 0xa5;
-constexpr std::size_t alignment = 256;
+constexpr std::size_t alignment = 256, huge_page = 2u << 20;
 
 cudaError_t allocate(void** out, std::size_t bytes, int device) {
     Lock lock;
@@ -24,7 +26,9 @@ cudaError_t allocate(void** out, std::size_t bytes, int device) {
     if (device != host_memory && s.devices[device].used + bytes > s.devices[device].limit)
         return done(cudaErrorMemoryAllocation);
     void* raw = nullptr;
-    if (posix_memalign(&raw, alignment, bytes + guard) != 0) return done(cudaErrorMemoryAllocation);
+    const bool large = bytes >= 2 * huge_page;
+    if (posix_memalign(&raw, large ? huge_page : alignment, bytes + guard) != 0) return done(cudaErrorMemoryAllocation);
+    if (large) madvise(raw, bytes / huge_page * huge_page, MADV_HUGEPAGE);  // poisoning them is most of short tests
     std::memset(raw, 0xff, bytes);
     std::memset(static_cast<char*>(raw) + bytes, guard_byte, guard);
     if (device != host_memory) s.devices[device].used += bytes;

@@ -9,7 +9,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "tests/cudasim/cudasim.h"
@@ -60,9 +59,8 @@ struct CUstream_st {
     cudasim::Clock clock;
     std::deque<std::unique_ptr<cudasim::Operation>> queue;
     std::condition_variable queued;
-    bool busy = false, stop = false;
+    bool busy = false, stop = false, finished = false;
     std::uint64_t started = 0;
-    std::thread worker;
 };
 struct CUevent_st {
     std::shared_ptr<cudasim::Marker> marker;
@@ -72,13 +70,20 @@ struct CUevent_st {
 
 namespace cudasim {
 
+// An OS thread that runs one stream after another: its fibers' stacks are made once.
+struct Worker {
+    CUstream_st* stream = nullptr;  // none: idle
+    std::condition_variable given;
+};
+
 struct State {
     std::mutex mutex;
-    std::condition_variable changed;  // a marker was reached, a device failed
+    std::condition_variable changed;  // a marker was reached, a device failed, a destroyed stream finished
     std::vector<Device> devices;
     std::map<const char*, Allocation> memory;
     std::map<const void*, Kernel> kernels;  // nodes stay: names point into them
     std::vector<CUstream_st*> streams;
+    std::vector<Worker*> idle_workers;
     std::vector<std::pair<int, std::uint32_t>> free_streams;  // ids of destroyed streams, with their last tick
     int next_stream = 0;
     // What any host thread has waited for. Host threads order each other by means not seen here (mutexes, barriers), so

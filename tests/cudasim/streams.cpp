@@ -1,4 +1,7 @@
 // Streams: each is an OS thread with an ordered queue, so work really overlaps and a missing event wait really matters.
+#include <thread>
+
+#include "tests/cudasim/block_runner.h"
 #include "tests/cudasim/settings.h"
 #include "tests/cudasim/state.h"
 
@@ -19,9 +22,9 @@ void jitter(const CUstream_st* s) {
     if (h % 3 == 0) std::this_thread::sleep_for(std::chrono::microseconds(h / 3 % 2000));
 }
 
-void work(CUstream_st* s) {
+// Until the stream is destroyed and its queue empty.
+void serve(CUstream_st* s) {
     cudaSetDevice(s->device);
-    stream_thread = true;
     for (;;) {
         std::unique_ptr<Operation> operation;
         {
@@ -38,6 +41,33 @@ void work(CUstream_st* s) {
         tsan_acquire(&operation->sync);
         operation->run();
     }
+}
+
+void work(Worker* worker) {
+    stream_thread = true;
+    for (;;) {
+        serve(worker->stream);
+        Lock lock;
+        worker->stream->finished = true;
+        worker->stream = nullptr;
+        state().changed.notify_all();
+        if (own_stacks) break;  // its TSan contexts, one for each CUDA thread, are too few to keep
+        state().idle_workers.push_back(worker);
+        lock.wait(worker->given, [&] { return worker->stream != nullptr; });
+    }
+    delete worker;
+}
+
+void give_worker(CUstream_st* stream) {
+    State& s = state();
+    if (s.idle_workers.empty()) {
+        std::thread(work, new Worker{.stream = stream}).detach();
+        return;
+    }
+    Worker* const worker = s.idle_workers.back();
+    s.idle_workers.pop_back();
+    worker->stream = stream;
+    worker->given.notify_one();
 }
 
 }  // namespace
@@ -172,7 +202,7 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* out, unsigned, int priori
     stream->clock.resize(stream->id + 1);
     stream->clock[stream->id] = tick;
     s.streams.push_back(stream);
-    stream->worker = std::thread(work, stream);
+    give_worker(stream);
     *out = stream;
     return cudaSuccess;
 }
@@ -189,14 +219,11 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
     if (cudaError_t e = check_stream("cudaStreamDestroy", stream)) return e;
-    {
-        Lock lock;
-        stream->stop = true;
-        stream->queued.notify_one();
-        std::erase(state().streams, stream);
-    }
-    stream->worker.join();  // what was enqueued is done first, as on hardware
     Lock lock;
+    stream->stop = true;
+    stream->queued.notify_one();
+    std::erase(state().streams, stream);
+    lock.wait([&] { return stream->finished; });  // what was enqueued is done first, as on hardware
     state().free_streams.emplace_back(stream->id, stream->clock[stream->id]);
     delete stream;
     return cudaSuccess;

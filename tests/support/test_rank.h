@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <memory>
 #include <numeric>
 #include <optional>
 
@@ -103,12 +105,21 @@ struct TestCard {
     CudaEngine engine;
 };
 
+// Made once for a number of threads: gradients by finite differences make a rank for every element.
+inline std::byte* cpu_scratch(int threads) {
+    using Bytes = std::unique_ptr<std::byte, void (*)(void*)>;
+    thread_local std::map<int, Bytes> made;
+    Bytes& bytes = made.try_emplace(threads, nullptr, std::free).first->second;
+    if (!bytes) bytes.reset(static_cast<std::byte*>(std::aligned_alloc(256, CpuDevice::scratch_bytes(threads))));
+    return bytes.get();
+}
+
 class TestRank {
   public:
     explicit TestRank(DType compute, int threads = 1, DeviceKind kind = DeviceKind::cpu,
                       std::size_t tile_bytes = TestCard::tile_bytes)
         : pool_(threads),
-          scratch_(static_cast<std::byte*>(std::aligned_alloc(256, CpuDevice::scratch_bytes(threads))), std::free),
+          scratch_(cpu_scratch(threads)),
           memory_(make_heap_memory()),
           stream_(make_inline_stream({&abort_, nullptr, 0, "compute"})),
           ctx(parts(compute, kind, tile_bytes)),
@@ -122,7 +133,7 @@ class TestRank {
         p.device = p.target = kind;
         p.compute = compute;
         p.abort = &abort_;
-        p.cpu = {&pool_, scratch_.get()};
+        p.cpu = {&pool_, scratch_};
         p.memory = memory_.get();
         p.compute_stream = p.gather_stream = p.reduce_stream = stream_.get();
         if constexpr (build::has_cuda)
@@ -136,7 +147,7 @@ class TestRank {
     }
 
     ThreadPool pool_;
-    std::unique_ptr<std::byte, void (*)(void*)> scratch_;
+    std::byte* scratch_;
     AbortSignal abort_;
     std::unique_ptr<Memory> memory_;
     std::unique_ptr<Stream> stream_;
