@@ -28,7 +28,6 @@ ContextParts parts_of(const LaunchOptions& o, RankDevice& device, const AbortSig
     p.world_size = o.world_size;
     p.compute = o.compute;
     p.abort = &abort;
-    p.trace = o.trace;
     p.recompute_plan = o.recompute_plan;
     return p;
 }

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "dist/rank.h"
+#include "runtime/trace.h"
 
 namespace tandem {
 
@@ -18,9 +19,9 @@ struct LaunchOptions {
     int threads = 1;  // of all ranks' kernels together; each has at least one. Two copy threads each come on top
     DType compute = DType::f32;
     Trace* trace = nullptr;                   // may be null
-    std::span<const MemoryPlan> plans;        // one per rank, replayed from a slab each; empty: memory from the heap
+    std::span<const MemoryPlan> plans = {};   // one per rank, replayed from a slab each; empty: memory from the heap
     RecomputePlan* recompute_plan = nullptr;  // may be null; only read
-    Around around;                            // may be null
+    Around around = {};                       // may be null
 };
 
 // Kernel threads of a rank: an equal share, one more on the first ranks where it does not divide.

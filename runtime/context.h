@@ -13,7 +13,6 @@
 #include "runtime/cuda/cuda_device.h"
 #include "runtime/layer_store.h"
 #include "runtime/plan/recompute_plan.h"
-#include "runtime/trace.h"
 
 namespace tandem {
 
@@ -40,7 +39,6 @@ struct ContextParts {
     Stream* gather_stream = nullptr;
     Stream* reduce_stream = nullptr;
     const AbortSignal* abort = nullptr;
-    Trace* trace = nullptr;                  // may be null
     RecomputePlan* recompute_plan = nullptr; // may be null; written on the plan device, read elsewhere
 };
 
@@ -77,7 +75,6 @@ class Context {
     Stream& gather() { return *parts_.gather_stream; }
     Stream& reduce() { return *parts_.reduce_stream; }
     const AbortSignal& abort() const { return *parts_.abort; }
-    Trace* trace() { return parts_.trace; }
     const CpuDevice& cpu() const { return parts_.cpu; }
     int card() const { return parts_.cuda.ordinal; }  // of a rank on one
     RandomState random;
@@ -94,11 +91,8 @@ class Context {
     template <class F> void run(const Op& op, F&& kernel) {
         cost_ += op.cost;
         if (!enter(op)) return;
-        if (parts_.device == DeviceKind::cpu) {
-            TraceScope scope(parts_.trace, parts_.rank, "compute", op.name);
-            kernel(parts_.cpu);
-            return;
-        }
+        StreamSpan span(compute(), op.name);
+        if (parts_.device == DeviceKind::cpu) return kernel(parts_.cpu);
         if constexpr (build::has_cuda) kernel(parts_.cuda);
     }
 

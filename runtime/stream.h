@@ -3,6 +3,7 @@
 // nothing runs. On CUDA all are the card's own.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -34,6 +35,25 @@ class Stream {
     virtual Event record() = 0;
     virtual void wait(const Event& event) = 0;  // work enqueued from here on runs after the event has passed
     virtual void synchronize() = 0;             // the calling thread waits until all work is done
+
+  private:
+    friend class StreamSpan;
+    virtual std::uint64_t begin_span(const char*) { return 0; }
+    virtual void end_span(std::uint64_t) noexcept {}
+};
+
+// Names in traces what its scope enqueues on a stream of the rank's own thread; spans nest. What enqueue, fill, copy
+// and wait do is a span of itself.
+class StreamSpan {
+  public:
+    StreamSpan(Stream& stream, const char* what)  // a literal
+        : stream_(stream), number_(stream.begin_span(what)) {}
+    ~StreamSpan() { stream_.end_span(number_); }
+    StreamSpan(const StreamSpan&) = delete;
+
+  private:
+    Stream& stream_;
+    const std::uint64_t number_;
 };
 
 }  // namespace tandem

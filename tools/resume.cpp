@@ -58,6 +58,7 @@ void check_options(const TrainRun& run, const OptionSet& set, const Checkpoint& 
         if (!allowed && !grew(option, before, now)) differ.push_back(OptionSet::flag(option));
     }
     if (other_world) differ.push_back(fmt::format("--gpus ({} ranks then)", m.world_size));
+    if (differ.empty() && m.data_hash != run.data.hash()) differ.push_back("content of --dataset");
     if (!differ.empty())
         throw InputError(fmt::format("{} was made with another {}; use --resume never or another --output-dir",
                                      checkpoint.folder.string(), fmt::join(differ, ", ")));

@@ -7,6 +7,7 @@
 #include "models/text/dataset/preview.h"
 #include "tools/demo.h"
 #include "tools/inference.h"
+#include "tools/output_lock.h"
 #include "tools/overlap.h"
 #include "tools/resume.h"
 #include "tools/signals.h"
@@ -146,6 +147,8 @@ int train(CommandLine& line) {
     bool demo = line.arguments.empty();
     if (demo) prepare_demo(run.options);
     open_run(run, set);
+    OutputLock lock;
+    lock.take(run.options.output_dir);
     Resumption resumption = find_resumption(run, set);
     if (resumption == Resumption::finished) {
         fmt::print(stderr, "{}: this run is finished; give more --max-steps or --num-epochs, or another --output-dir\n",
@@ -166,6 +169,7 @@ int train(CommandLine& line) {
     if (failure)
         throw InputError(fmt::format("--output-dir {} cannot be made: {}; give a folder that can be written",
                                      run.options.output_dir.string(), failure.message()));
+    lock.take(run.options.output_dir);
     write_file(run.options.output_dir / "config.json", run.options_json + "\n");
     l.plans = run.memory;
     l.recompute_plan = &run.recompute;

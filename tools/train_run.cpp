@@ -205,6 +205,7 @@ void TrainRank::checkpoint(std::int64_t done) {
     m.updates = trainer_.updates();
     m.world_size = ctx_.world_size();
     m.base_hash = base_hash_;
+    m.data_hash = run_.data.hash();
     m.kernels = kernels_of(ctx_);
     m.options = run_.options_json;
     save_checkpoint(run_.options.output_dir / "checkpoints", m, run_.options.keep, ctx_, rank_.collective(), trainer_);

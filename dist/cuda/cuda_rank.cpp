@@ -18,7 +18,7 @@ class CudaRank final : public RankDevice {
           pool_(threads_of(o, rank)) {
         memory_->watch(extent_watch());
         scratch_.emplace(*memory_, o.tile_bytes);
-        engine_.emplace(card_, abort);
+        engine_.emplace(card_, abort, o.trace, rank);
     }
 
     ContextParts parts() override {

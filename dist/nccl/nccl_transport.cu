@@ -91,6 +91,7 @@ class NcclTransport final : public Transport {
         const std::size_t bytes = std::size_t(work.elements) * size_of(work.dtype);
         std::byte* own = work.buffer + std::size_t(rank_) * bytes;
         stream.wait(last_);
+        StreamSpan span(stream, "reduce");
         comm_.check(ncclReduceScatter(work.buffer, own, std::size_t(work.elements),
                                       work.dtype == DType::f64 ? ncclFloat64 : ncclFloat32, ncclSum, comm_.handle(),
                                       handle_of(stream)),
@@ -108,6 +109,7 @@ class NcclTransport final : public Transport {
     void gather(Stream& stream, std::span<const std::byte> mine, std::byte* out) {
         if (mine.empty()) return;
         stream.wait(last_);
+        StreamSpan span(stream, "gather");
         comm_.check(ncclAllGather(mine.data(), out, mine.size(), ncclUint8, comm_.handle(), handle_of(stream)),
                     "ncclAllGather");
         last_ = stream.record();

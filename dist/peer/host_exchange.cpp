@@ -8,7 +8,7 @@ HostExchange::HostExchange(Meeting& place, int rank, int world_size, int card, c
     : place_(place),
       rank_(rank),
       world_size_(world_size),
-      down_(card, CudaStream::Priority::high, abort),
+      down_(card, CudaStream::Priority::high, {&abort}),
       slab_(2 * std::size_t(world_size) * chunk_bytes) {}
 
 // A chunk's memory is written again two turns later; in the turn between, every peer tells when it has read it.

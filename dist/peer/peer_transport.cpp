@@ -90,6 +90,7 @@ class PeerTransport final : public Transport {
     }
 
     static void add(Stream& stream, const ReduceScatter& work, const std::vector<const std::byte*>& parts) {
+        StreamSpan span(stream, "add");
         add_ranges(static_cast<CudaStream&>(stream).handle(), work.dtype, work.range, parts, work.elements);
     }
 

@@ -5,7 +5,7 @@
 namespace tandem {
 
 StagedCopy::StagedCopy(int owner, const AbortSignal& abort)
-    : down_(owner, CudaStream::Priority::high, abort), slab_(2 * chunk_bytes) {}
+    : down_(owner, CudaStream::Priority::high, {&abort}), slab_(2 * chunk_bytes) {}
 
 void StagedCopy::copy(Stream& reader, std::byte* to, const std::byte* from, std::size_t bytes, const Event& ready) {
     down_.wait(ready);

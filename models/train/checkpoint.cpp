@@ -16,7 +16,7 @@ using json = nlohmann::json;
 
 namespace {
 
-constexpr int version = 1;
+constexpr int version = 2;
 const char* const manifest_name = "manifest.json";
 
 std::string rank_file(int rank) { return fmt::format("rank-{}.safetensors", rank); }
@@ -63,6 +63,7 @@ json to_json(const Manifest& m) {
             {"updates", m.updates},
             {"world_size", m.world_size},
             {"base_hash", hex(m.base_hash)},
+            {"data_hash", hex(m.data_hash)},
             {"kernels", m.kernels},
             {"options", json::parse(m.options)},
             {"files", files}};
@@ -88,6 +89,7 @@ Manifest parse_manifest(const fs::path& file) {
                    j.at("updates"),
                    j.at("world_size"),
                    unhex(j.at("base_hash")),
+                   unhex(j.at("data_hash")),
                    j.at("kernels"),
                    j.at("options").dump(),
                    {}};

@@ -15,6 +15,7 @@ struct Manifest {
     std::int64_t step = 0, updates = 0;
     int world_size = 0;
     std::uint64_t base_hash = 0;  // of the frozen weights (load_weights)
+    std::uint64_t data_hash = 0;  // Dataset::hash
     std::string kernels;          // micro-kernels that computed it: other ones give other bits
     std::string options;          // config.json of the run
     struct File {

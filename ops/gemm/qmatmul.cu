@@ -12,7 +12,7 @@ namespace {
 
 // Up to how many tokens reading the codes once beats a tile, by compute capability. A tile costs 4.5 bytes of memory
 // traffic per weight and half a byte without it, so cards whose tensor cores are slow for their memory gain longest;
-// reading the codes decodes anew for every 64 tokens. Estimates: `tandem bench --filter qmatmul` measures them.
+// reading the codes decodes anew for every 64 tokens. Estimates: `tests/run timings --gpu` measures both ways.
 struct FusedLimit {
     int capability;
     std::int64_t tokens;

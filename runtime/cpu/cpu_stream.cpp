@@ -57,7 +57,20 @@ class InlineStream final : public CpuStream {
     void synchronize() override {}
 
   private:
+    bool traced() const { return owner_.trace && owner_.trace->on(); }
+    std::uint64_t begin_span(const char* what) override {
+        if (traced()) open_.push_back({what, owner_.rank, owner_.lane, Trace::Clock::now(), {}});
+        return 0;
+    }
+    void end_span(std::uint64_t) noexcept override {
+        if (!traced()) return;
+        open_.back().end = Trace::Clock::now();
+        owner_.trace->add(open_.back());
+        open_.pop_back();
+    }
+
     StreamOwner owner_;
+    std::vector<Trace::Span> open_;
 };
 
 class WorkerStream final : public CpuStream {

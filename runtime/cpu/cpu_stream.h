@@ -2,18 +2,10 @@
 #pragma once
 #include <memory>
 
-#include "runtime/abort.h"
 #include "runtime/stream.h"
-#include "runtime/trace.h"
+#include "runtime/stream_owner.h"
 
 namespace tandem {
-
-struct StreamOwner {
-    const AbortSignal* abort;
-    Trace* trace;      // may be null
-    int rank;
-    const char* lane;  // "compute", "gather", "reduce"
-};
 
 // Runs work in the calling thread, at once.
 std::unique_ptr<Stream> make_inline_stream(const StreamOwner& owner);

@@ -46,8 +46,8 @@ constexpr std::size_t pattern_bytes = 1u << 20;
 // Copies a pattern from `owner`'s memory and compares it.
 bool bytes_arrive(int reader, int owner) {
     AbortSignal never;
-    CudaStream on_owner(owner, CudaStream::Priority::normal, never);
-    CudaStream on_reader(reader, CudaStream::Priority::normal, never);
+    CudaStream on_owner(owner, CudaStream::Priority::normal, {&never});
+    CudaStream on_reader(reader, CudaStream::Priority::normal, {&never});
     DeviceSlab source(owner, pattern_bytes), target(reader, pattern_bytes);
     std::vector<std::uint32_t> sent(pattern_bytes / 4), got(pattern_bytes / 4);
     for (std::size_t i = 0; i < sent.size(); i++) sent[i] = std::uint32_t(i) * 2654435761u + std::uint32_t(reader);

@@ -17,11 +17,11 @@ CudaScratch::CudaScratch(Memory& memory, std::size_t tile_bytes)
         memory.note_part(tiles->data + i * align_up(tile_bytes), align_up(tile_bytes));
 }
 
-CudaEngine::CudaEngine(int ordinal, const AbortSignal& abort)
-    : compute(ordinal, CudaStream::Priority::normal, abort),
-      gather(ordinal, CudaStream::Priority::high, abort),
-      reduce(ordinal, CudaStream::Priority::high, abort),
-      ahead(ordinal, CudaStream::Priority::high, abort),
+CudaEngine::CudaEngine(int ordinal, const AbortSignal& abort, Trace* trace, int rank)
+    : compute(ordinal, CudaStream::Priority::normal, {&abort, trace, rank, "compute"}),
+      gather(ordinal, CudaStream::Priority::high, {&abort, trace, rank, "gather"}),
+      reduce(ordinal, CudaStream::Priority::high, {&abort, trace, rank, "reduce"}),
+      ahead(ordinal, CudaStream::Priority::high, {&abort, trace, rank, "ahead"}),
       ordinal_(ordinal),
       staging_(std::make_unique<Staging>(ordinal, compute)) {}
 

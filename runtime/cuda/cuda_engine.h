@@ -17,7 +17,7 @@ struct CudaScratch {
 
 class CudaEngine {
   public:
-    CudaEngine(int ordinal, const AbortSignal& abort);
+    CudaEngine(int ordinal, const AbortSignal& abort, Trace* trace = nullptr, int rank = 0);
     ~CudaEngine();
     void bind();                                    // makes the card the calling thread's current device
     CudaDevice device(const CudaScratch& scratch);  // once

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "runtime/cuda/check.h"
+#include "runtime/cuda/cuda_spans.h"
 
 namespace tandem {
 
@@ -39,22 +40,31 @@ struct CudaStream::Failure {
     std::exception_ptr first;
 };
 
-CudaStream::CudaStream(int ordinal, Priority priority, const AbortSignal& abort)
-    : ordinal_(ordinal), abort_(abort), failure_(std::make_shared<Failure>()) {
+CudaStream::CudaStream(int ordinal, Priority priority, const StreamOwner& owner)
+    : ordinal_(ordinal), abort_(*owner.abort), failure_(std::make_shared<Failure>()) {
     OnDevice here(ordinal);
     int least = 0, greatest = 0;
     cuda::check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange");
     cuda::check(
         cudaStreamCreateWithPriority(&handle_, cudaStreamNonBlocking, priority == Priority::high ? greatest : least),
         "cudaStreamCreateWithPriority");
+    if (owner.trace && owner.trace->on()) spans_ = std::make_unique<CudaSpans>(handle_, ordinal, owner);
 }
 
 CudaStream::~CudaStream() {
     cuda::warn(cudaStreamSynchronize(handle_), "cudaStreamSynchronize");
+    spans_.reset();
     cuda::warn(cudaStreamDestroy(handle_), "cudaStreamDestroy");
 }
 
-void CudaStream::enqueue(const char*, std::function<void()> work) {
+std::uint64_t CudaStream::begin_span(const char* what) { return spans_ ? spans_->begin(what) : 0; }
+
+void CudaStream::end_span(std::uint64_t number) noexcept {
+    if (spans_) spans_->end(number);
+}
+
+void CudaStream::enqueue(const char* what, std::function<void()> work) {
+    StreamSpan span(*this, what);
     struct Task {
         std::shared_ptr<Failure> failure;
         std::function<void()> work;
@@ -75,11 +85,15 @@ void CudaStream::enqueue(const char*, std::function<void()> work) {
 }
 
 void CudaStream::fill(std::byte* to, int value, std::size_t bytes) {
-    if (bytes > 0) cuda::check(cudaMemsetAsync(to, value, bytes, handle_), "cudaMemsetAsync");
+    if (bytes == 0) return;
+    StreamSpan span(*this, "fill");
+    cuda::check(cudaMemsetAsync(to, value, bytes, handle_), "cudaMemsetAsync");
 }
 
 void CudaStream::copy(std::byte* to, const std::byte* from, std::size_t bytes) {
-    if (bytes > 0) cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, handle_), "cudaMemcpyAsync");
+    if (bytes == 0) return;
+    StreamSpan span(*this, "copy");
+    cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, handle_), "cudaMemcpyAsync");
 }
 
 Event CudaStream::record() {
@@ -91,6 +105,7 @@ Event CudaStream::record() {
 
 void CudaStream::wait(const Event& event) {
     if (!event.state()) return;
+    StreamSpan span(*this, "wait");
     cuda::check(cudaStreamWaitEvent(handle_, static_cast<CudaEvent*>(event.state())->handle, 0), "cudaStreamWaitEvent");
 }
 

@@ -2,20 +2,21 @@
 #pragma once
 #include <memory>
 
-#include "runtime/abort.h"
 #include "runtime/stream.h"
-#include "runtime/trace.h"
+#include "runtime/stream_owner.h"
 
 struct CUstream_st;
 struct CUevent_st;
 
 namespace tandem {
 
+class CudaSpans;
+
 class CudaStream final : public Stream {
   public:
     // Copy streams are of higher priority, so that the next weights never wait behind this layer's kernels.
     enum class Priority { normal, high };
-    CudaStream(int ordinal, Priority priority, const AbortSignal& abort);
+    CudaStream(int ordinal, Priority priority, const StreamOwner& owner);
     ~CudaStream() override;
     CudaStream(const CudaStream&) = delete;
 
@@ -30,11 +31,15 @@ class CudaStream final : public Stream {
     CUstream_st* handle() const { return handle_; }
 
   private:
+    std::uint64_t begin_span(const char* what) override;
+    void end_span(std::uint64_t number) noexcept override;
+
     struct Failure;  // of host work
     int ordinal_;
     const AbortSignal& abort_;
     CUstream_st* handle_ = nullptr;
     std::shared_ptr<Failure> failure_;
+    std::unique_ptr<CudaSpans> spans_;  // null: no trace
 };
 
 // The host waits until the event has passed.

@@ -40,7 +40,10 @@ const std::byte* TileAhead::take(const TileSource& source) {
     if (found == slot_.end()) {
         found = slot_.begin() + std::ptrdiff_t(1 - now_);
         compute_.wait(found->made);  // another tile may still be made there, in vain
-        source.make(compute_.handle(), source, found->data);
+        {
+            StreamSpan span(compute_, "dequantize");
+            source.make(compute_.handle(), source, found->data);
+        }
         found->holds = source;
         found->made = Event();
     } else {
@@ -73,7 +76,10 @@ void TileAhead::make_next() {
     Slot& other = slot_[1 - now_];
     if (same(other.holds, next) || next.tile_bytes > slot_bytes_) return;
     ahead_.wait(compute_.record());
-    next.make(ahead_.handle(), next, other.data);
+    {
+        StreamSpan span(ahead_, "dequantize");
+        next.make(ahead_.handle(), next, other.data);
+    }
     other.holds = next;
     other.made = ahead_.record();
 }

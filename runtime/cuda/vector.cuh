@@ -43,7 +43,7 @@ template <class T> using value_t = std::conditional_t<std::is_same_v<T, nv_bf16>
 template <class T, int width> __device__ __forceinline__ Vector<value_t<T>, width> unpack(const Packed<T, width>& p) {
     Vector<value_t<T>, width> v;
     if constexpr (!std::is_same_v<T, nv_bf16>) {
-        memcpy(v.element, &p, sizeof p);
+        memcpy(static_cast<void*>(v.element), &p, sizeof p);
     } else if constexpr (width == 1) {
         v[0] = to_float(p.element);
     } else {

@@ -95,3 +95,45 @@ TEST_CASE("cards: a rank that fails ends all, whatever its peers wait for") {
                              "rank 1: lost power", Error);
     }
 }
+
+TEST_CASE("cards: a trace says what each stream did, and when") {
+    if (skipped()) return;
+    using namespace std::chrono_literals;
+    constexpr auto work = 2ms, clocks = 1ms;  // how far the card's and the host's may be apart
+    constexpr int works = 100;                // more than wait to be looked at
+    Trace trace(true);
+    LaunchOptions options{.world_size = 2, .cards = {0, card_count() > 1 ? 1 : 0}, .trace = &trace};
+    const auto started = Trace::Clock::now();
+    launch(options, [&](Rank& rank) {
+        Context& ctx = rank.context();
+        LayerStore& store = rank.make_store({{"a", 20000, 0}}, {.prefetch = 1, .schedules = {{0}}});
+        store.load_frozen(0, 0, std::vector<std::byte>(20000, std::byte{7}));
+        store.schedule(std::vector<int>{0});
+        Lease lease = store.acquire(0, ctx.compute());
+        StreamSpan span(ctx.compute(), "all");
+        for (int i = 0; i < works; i++) ctx.compute().enqueue("work", [=] { std::this_thread::sleep_for(work); });
+    });
+    const auto ended = Trace::Clock::now();
+    for (int rank : {0, 1}) {
+        int copies = 0, seen = 0;
+        Trace::Span all{}, last{};
+        for (const Trace::Span& s : trace.spans()) {
+            if (s.rank != rank) continue;
+            CHECK(s.begin >= started - clocks);
+            CHECK(s.end <= ended + clocks);
+            CHECK(s.begin <= s.end);
+            const std::string lane = s.lane, name = s.name;
+            if (lane == "gather" && name == "copy") copies++;
+            if (name == "all") all = s;
+            if (name != "work") continue;
+            CHECK(lane == "compute");
+            CHECK(s.end - s.begin >= work);
+            if (seen++ > 0) CHECK(s.begin >= last.end - 10us);  // of rounding
+            last = s;
+        }
+        CHECK(copies >= 1);
+        CHECK(seen == works);
+        CHECK(all.end - all.begin >= works * work);
+        CHECK(all.end >= last.end - 10us);
+    }
+}

@@ -99,6 +99,41 @@ TEST_CASE("resume: other base weights are refused") {
     CHECK(metrics(scratch / "run") == lines);
 }
 
+TEST_CASE("resume: data of another content under the same name are refused") {
+    Scratch scratch;
+    fs::path output = scratch / "run", data = scratch / "data.jsonl";
+    std::string text = text_of(golden("data/llama2-ragged.jsonl"));
+    write_text(data, text);
+    auto command = [&](int steps) { return training(output, steps) + Arguments{"--dataset", data}; };
+    REQUIRE(run(command(4)).code == 0);
+    const std::vector<std::string> before = files_of(output);
+    const std::string first = text.substr(0, text.find('\n') + 1);
+    write_text(data, text.substr(first.size()) + first);  // the same samples, in another order
+    refused(run(command(6)), "was made with another content of --dataset;", before, output);
+    write_text(data, text);
+    CHECK(run(command(6)).says("resumed at step 4 from "));
+}
+
+TEST_CASE("resume: two runs do not write into one folder") {
+    Scratch scratch;
+    fs::path output = scratch / "run", whole = scratch / "whole";
+    constexpr int steps = 40;
+    REQUIRE(run(training(whole, steps)).code == 0);
+    Program program(training(output, steps));
+    wait_for_lines(output, 1);
+    REQUIRE(program.pause());
+    const std::vector<std::string> before = files_of(output);
+    for (const Arguments& more : {Arguments{}, Arguments{"--resume", "never"}}) {
+        Exit e = run(training(output, steps) + more);
+        CHECK(e.code == 2);
+        CHECK_MESSAGE(e.says(output.string() + ": another run is writing into it"), e.err);
+    }
+    CHECK(files_of(output) == before);
+    program.send(SIGCONT);
+    CHECK(program.wait().code == 0);
+    check_same_run(whole, output);
+}
+
 TEST_CASE("resume: a damaged checkpoint is named and the one before it taken") {
     Scratch scratch;
     fs::path whole = scratch / "whole", output = scratch / "run";

@@ -6,19 +6,6 @@
 using namespace tandem::test;
 namespace fs = std::filesystem;
 
-namespace {
-
-void wait_for_lines(const fs::path& output, std::size_t lines) {
-    for (int i = 0; i < 20000; i++) {
-        std::string text = text_of(output / "metrics.jsonl");
-        if (std::size_t(std::count(text.begin(), text.end(), '\n')) >= lines) return;
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    FAIL("the run wrote no metrics");
-}
-
-}  // namespace
-
 TEST_CASE("signals: SIGTERM and SIGINT finish the step, save and exit 0; the same command goes on") {
     constexpr int steps = 80;
     Scratch scratch;

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "ops/attention/attention.h"
+#include "ops/attention/attention_kernels.h"
 #include "ops/gemm/dequantize_cuda.h"
 #include "ops/gemm/qmatmul.h"
 #include "runtime/cuda/check.h"
@@ -33,7 +33,8 @@ class Bench {
           scratch_(*memory_, std::size_t(scaled(28672) * scaled(8192)) * 2),
           engine_(0, abort_),
           device_(bound_device()),
-          ctx_(parts()) {
+          ctx_(parts()),
+          busy_(ctx_.empty({small ? 1 << 20 : 1 << 30}, DType::u8, "busy")) {
         memory_->watch(extent_watch());
         for (cudaEvent_t* e : {&begin_, &end_}) cuda::check(cudaEventCreate(e), "cudaEventCreate");
     }
@@ -42,6 +43,7 @@ class Bench {
     void gemv(Results& r, std::int64_t out, std::int64_t in);
     void peak(Results& r);
     void products(Results& r, std::int64_t tokens);
+    void fused_products(Results& r, std::int64_t tokens);
     void attention_2048(Results& r);
 
   private:
@@ -60,7 +62,10 @@ class Bench {
         return p;
     }
     std::int64_t scaled(std::int64_t size) const { return small_ ? std::max<std::int64_t>(size / 64, 64) : size; }
-    double seconds(const std::function<void()>& work);
+    // Of one `work` of `calls` that follow each other, the median of several such rounds after three to warm up.
+    double seconds(int calls, const std::function<void(int)>& work);
+    // As many as no card's L2 cache holds: a step never finds a weight there.
+    int weights_beyond_cache(std::size_t bytes) const { return small_ ? 2 : int((512u << 20) / bytes) + 1; }
     // Noise: on zeros a card clocks higher.
     Tensor tensor(const Shape& shape, DType dtype);
     double dense_product(std::int64_t m, std::int64_t n, std::int64_t k);
@@ -73,20 +78,21 @@ class Bench {
     CudaEngine engine_;
     CudaDevice device_;
     Context ctx_;
+    Tensor busy_;
     cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
 
-// The median of single runs; the first three warm up.
-double Bench::seconds(const std::function<void()>& work) {
+double Bench::seconds(int calls, const std::function<void(int)>& work) {
     std::vector<double> times;
     for (int i = 0; i < repeats_ + 3; i++) {
+        engine_.compute.fill(busy_.data(), i, busy_.bytes());  // meanwhile the host enqueues all of the round
         cuda::check(cudaEventRecord(begin_, device_.stream), "cudaEventRecord");
-        work();
+        for (int call = 0; call < calls; call++) work(call);
         cuda::check(cudaEventRecord(end_, device_.stream), "cudaEventRecord");
         engine_.compute.synchronize();
         float ms = 0;
         cuda::check(cudaEventElapsedTime(&ms, begin_, end_), "cudaEventElapsedTime");
-        if (i >= 3) times.push_back(ms * 1e-3);
+        if (i >= 3) times.push_back(ms * 1e-3 / calls);
     }
     return median(times);
 }
@@ -112,7 +118,7 @@ void Bench::copy(Results& r) {
     const std::size_t bytes = small_ ? 1u << 20 : 1u << 30;
     Tensor a = ctx_.empty({std::int64_t(bytes)}, DType::u8, "from"), b = ctx_.empty(a.shape(), DType::u8, "to");
     engine_.compute.fill(a.data(), 1, bytes);
-    const double s = seconds([&] { engine_.compute.copy(b.data(), a.data(), bytes); });
+    const double s = seconds(1, [&](int) { engine_.compute.copy(b.data(), a.data(), bytes); });
     r.add("copy", 2.0 * double(bytes) / s / 1e9, "GB/s read and written");
 }
 
@@ -123,7 +129,7 @@ void Bench::peak(Results& r) {
 
 double Bench::dense_product(std::int64_t m, std::int64_t n, std::int64_t k) {
     Tensor a = tensor({m, k}, DType::bf16), b = tensor({n, k}, DType::bf16), c = tensor({m, n}, DType::bf16);
-    return seconds([&] {
+    return seconds(8, [&](int) {
         device_.matmul->run(device_.stream, {.m = m,
                                              .n = n,
                                              .k = k,
@@ -137,9 +143,12 @@ double Bench::dense_product(std::int64_t m, std::int64_t n, std::int64_t k) {
 void Bench::dequantization(Results& r) {
     const std::int64_t elements = scaled(14336) * scaled(4096);
     const std::size_t bytes = quant_layout(nf4, elements).bytes;
-    Tensor weight = tensor({std::int64_t(bytes)}, DType::u8), out = ctx_.empty({elements}, DType::bf16, "out");
-    const double s =
-        seconds([&] { dequantize(device_.stream, nf4, elements, weight.data(), DType::bf16, out.data()); });
+    const int weights = weights_beyond_cache(bytes);
+    Tensor weight = tensor({weights * std::int64_t(bytes)}, DType::u8);
+    Tensor out = ctx_.empty({elements}, DType::bf16, "out");
+    const double s = seconds(weights, [&](int w) {
+        dequantize(device_.stream, nf4, elements, weight.data() + std::size_t(w) * bytes, DType::bf16, out.data());
+    });
     const double moved = (double(bytes) + double(out.bytes())) / s / 1e9;
     r.add("dequantize", moved, "GB/s, NF4 to bf16");
     r.share("dequantize", "copy", 85);
@@ -149,15 +158,19 @@ void Bench::gemv(Results& r, std::int64_t out, std::int64_t in) {
     const std::string name = fmt::format("gemv {}x{}", out, in);
     out = scaled(out), in = scaled(in);
     const std::size_t bytes = quant_layout(nf4, out * in).bytes;
-    Tensor weight = tensor({std::int64_t(bytes)}, DType::u8), x = tensor({1, in}, DType::bf16);
-    QMatmul args{x, {nf4, out, in, weight.data()}, {}, ctx_.empty({1, out}, DType::bf16, "y")};
-    r.add(name, double(bytes) / seconds([&] { qmatmul(device_, args); }) / 1e9, "GB/s of NF4 weight");
+    const int weights = weights_beyond_cache(bytes);
+    Tensor weight = tensor({weights * std::int64_t(bytes)}, DType::u8), x = tensor({1, in}, DType::bf16);
+    Tensor y = ctx_.empty({1, out}, DType::bf16, "y");
+    const double s = seconds(weights, [&](int w) {
+        qmatmul(device_, {x, {nf4, out, in, weight.data() + std::size_t(w) * bytes}, {}, y});
+    });
+    r.add(name, double(bytes) / s / 1e9, "GB/s of NF4 weight");
     r.share(name, "copy", 70);
 }
 
 // Several weights one after the other, as a layer has them: the next is dequantized while this one is multiplied.
 void Bench::products(Results& r, std::int64_t tokens) {
-    constexpr int weights = 4;
+    constexpr int weights = 8;
     const std::string name = fmt::format("qmatmul {}x4096x4096", tokens), dense = name + " dense";
     const std::int64_t m = scaled(tokens), n = scaled(4096), k = scaled(4096);
     const double flops = 2.0 * double(m * n * k);
@@ -165,42 +178,52 @@ void Bench::products(Results& r, std::int64_t tokens) {
     const std::size_t bytes = quant_layout(nf4, n * k).bytes;
     Tensor weight = tensor({std::int64_t(bytes) * weights}, DType::u8), x = tensor({m, k}, DType::bf16);
     Tensor y = ctx_.empty({m, n}, DType::bf16, "y");
-    const double s = seconds([&] {
-        device_.tiles->begin(1);
-        for (int w = 0; w < weights; w++)
-            qmatmul(device_, {x, {nf4, n, k, weight.data() + std::size_t(w) * bytes}, {}, y});
-        device_.tiles->end();
+    const double s = seconds(weights, [&](int w) {
+        if (w == 0) device_.tiles->begin(1);
+        qmatmul(device_, {x, {nf4, n, k, weight.data() + std::size_t(w) * bytes}, {}, y});
+        if (w == weights - 1) device_.tiles->end();
     });
-    r.add(name, flops * weights / s / 1e12, "TFLOP/s, NF4 weight");
+    r.add(name, flops / s / 1e12, "TFLOP/s, NF4 weight");
     r.share(name, dense, 90);
+}
+
+// What the table of limits in ops/gemm/qmatmul.cu should be.
+void Bench::fused_products(Results& r, std::int64_t tokens) {
+    const std::int64_t n = scaled(4096), k = scaled(4096);
+    const std::size_t bytes = quant_layout(nf4, n * k).bytes;
+    const int weights = weights_beyond_cache(bytes);
+    Tensor weight = tensor({weights * std::int64_t(bytes)}, DType::u8), x = tensor({tokens, k}, DType::bf16);
+    Tensor y = ctx_.empty({tokens, n}, DType::bf16, "y");
+    auto args = [&](int w) { return QMatmul{x, {nf4, n, k, weight.data() + std::size_t(w) * bytes}, {}, y}; };
+    const double fused = seconds(weights, [&](int w) { qmatmul_some(device_, args(w)); });
+    const double tiled = seconds(weights, [&](int w) {
+        if (w == 0) device_.tiles->begin(2);
+        qmatmul_tile(device_, args(w));
+        if (w == weights - 1) device_.tiles->end();
+    });
+    r.add(fmt::format("qmatmul {} x 4096 x 4096, tile / codes read once", tokens), tiled / fused, "x the time");
 }
 
 void Bench::attention_2048(Results& r) {
     const std::int64_t tokens = scaled(2048);
     const AttentionShape shape{small_ ? 2 : 32, small_ ? 1 : 8, 128};
-    auto leaf = [&](int heads) {
-        return Value(tensor({tokens, std::int64_t(heads) * 128}, DType::bf16), std::make_shared<GradSlot>());
-    };
-    const Value q = leaf(shape.heads), k = leaf(shape.kv_heads), v = leaf(shape.kv_heads);
-    const Tensor dy = tensor(q.shape(), DType::bf16), ends = ctx_.empty({2}, DType::i32, "cu_seqlens");
+    auto noise = [&](int heads) { return tensor({tokens, std::int64_t(heads) * 128}, DType::bf16); };
+    const Tensor q = noise(shape.heads), k = noise(shape.kv_heads), v = noise(shape.kv_heads), dy = noise(shape.heads);
+    const Tensor y = ctx_.empty_like(q, "y"), lse = ctx_.empty({shape.heads, tokens}, DType::f32, "lse");
+    const Tensor delta = ctx_.empty_like(lse, "delta"), dq = ctx_.empty_like(q, "dq");
+    const Tensor dk = ctx_.empty_like(k, "dk"), dv = ctx_.empty_like(v, "dv");
+    const Tensor ends = ctx_.empty({2}, DType::i32, "cu_seqlens");
     const std::vector<std::int32_t> document{0, std::int32_t(tokens)};
     ctx_.upload(ends, std::as_bytes(std::span(document)));
-    const double forward = seconds([&] { attention(ctx_, q, k, v, ends, shape); });
-    const double both = seconds([&] {
-        Tape tape;
-        {
-            TapeScope record(ctx_, &tape);
-            const Value y = attention(ctx_, q, k, v, ends, shape);
-            y.slot()->gradient = dy;
-        }
-        tape.run(ctx_);
-        for (const Value* x : {&q, &k, &v}) x->slot()->gradient = Tensor();
+    const double forward = seconds(8, [&](int) { attention_forward(device_, {q, k, v, ends, shape, y, lse}); });
+    const double backward = seconds(8, [&](int) {
+        attention_backward(device_, {q, k, v, ends, shape, y, lse, dy, delta, {dq, {}}, {dk, {}}, {dv, {}}});
     });
     // Two products forward and five backward, of which causality halves the work.
     const double product = double(tokens * tokens) * 128 * shape.heads;
     r.add("attention forward", 2 * product / forward / 1e12, "TFLOP/s at 2048 x 128, causal");
     r.share("attention forward", "matmul", 45);
-    r.add("attention backward", 5 * product / (both - forward) / 1e12, "TFLOP/s at 2048 x 128, causal");
+    r.add("attention backward", 5 * product / backward / 1e12, "TFLOP/s at 2048 x 128, causal");
     r.share("attention backward", "matmul", 35);
 }
 
@@ -222,6 +245,7 @@ int main(int count, char** words) {
         bench.gemv(results, 4096, 4096);
         bench.gemv(results, 28672, 8192);
         for (std::int64_t tokens : {2048, 4096}) bench.products(results, tokens);
+        for (std::int64_t tokens : {16, 32, 64, 128, 256}) bench.fused_products(results, tokens);
         bench.attention_2048(results);
     }
     for (std::size_t i = 2; i < arguments.size(); i++) results.add_run(arguments[i]);

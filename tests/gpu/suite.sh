@@ -8,14 +8,22 @@ if ! cards=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null) || [
 fi
 options+=(-DTANDEM_CUDA=on)
 select_tests ops quant dist models equivalence
+case $filter in
+    memcheck | racecheck) rooms=(ops) ;;
+    timings) rooms=() ;;
+esac
+wanted() { [[ -z $filter || $filter == "$1" ]]; }
 build tandem bench_gpu "${rooms[@]/#/test_}"
 
 # One at a time: they would share the card's memory, and the timings want it alone.
 nproc() { echo 1; }
-for room in ops quant dist models; do start_program "$room" "$room" ''; done
-start_program equivalence equivalence cards:
+if ! [[ $filter =~ ^(memcheck|racecheck)$ ]]; then
+    for room in ops quant dist models; do start_program "$room" "$room" ''; done
+    start_program equivalence equivalence cards:
+fi
 sanitizer_tool=$(type -P compute-sanitizer "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer" | head -n 1) || true
 for tool in memcheck racecheck; do
+    wanted "$tool" || continue
     if [[ -n $sanitizer_tool ]]; then
         start_test cases "ops-$tool" "$sanitizer_tool" --tool "$tool" --error-exitcode 67 \
             "$folder/test_ops" --no-colors
@@ -23,7 +31,9 @@ for tool in memcheck racecheck; do
         start_test script "ops-$tool" echo "SKIPPED: no compute-sanitizer here for $tool"
     fi
 done
-start_test script timings tests/gpu/timings.sh "$folder"
-wait
-cat "$logs/timings.log"
+if wanted timings; then
+    start_test script timings tests/gpu/timings.sh "$folder"
+    wait
+    cat "$logs/timings.log"
+fi
 report_tests

@@ -47,7 +47,8 @@ measure() {  # NAME MODEL OPTION…
     fi
 }
 facts >"$work/facts.json"
-measure llama3-8b "$model" --gpus 0
+measure llama3-8b "$model" --gpus 0 --use-gradient-checkpointing false
+measure llama3-8b-recomputed "$model" --gpus 0
 # Two ranks on one card: all weights there, or each rank half of them.
 measure resident "$virtual" --gpus 0,0 --transport peer --sharding-strategy ddp
 measure streamed "$virtual" --gpus 0,0 --transport peer

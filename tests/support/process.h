@@ -74,6 +74,13 @@ class Program {
 
     void send(int signal) const { ::kill(pid_, signal); }
 
+    // False where it has ended already. SIGCONT lets it go on.
+    bool pause() {
+        int status = 0;
+        send(SIGSTOP);
+        return ::waitpid(pid_, &status, WUNTRACED) == pid_ && WIFSTOPPED(status);
+    }
+
     // Killed when it takes longer.
     Exit wait(std::chrono::milliseconds limit = std::chrono::seconds(60)) {
         auto end = std::chrono::steady_clock::now() + limit;

@@ -54,6 +54,16 @@ inline std::vector<std::string> metrics(const std::filesystem::path& output) {
     return lines;
 }
 
+// Until so many steps are written.
+inline void wait_for_lines(const std::filesystem::path& output, std::size_t lines) {
+    for (int i = 0; i < 20000; i++) {
+        std::string text = text_of(output / "metrics.jsonl");
+        if (std::size_t(std::count(text.begin(), text.end(), '\n')) >= lines) return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    FAIL("the run wrote no metrics");
+}
+
 inline std::string adapter(const std::filesystem::path& output) {
     return text_of(output / "adapter" / "adapter_model.safetensors");
 }

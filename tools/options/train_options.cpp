@@ -114,8 +114,6 @@ std::vector<OptionConflict> validate(const TrainOptions& o, const OptionSet& set
     if (o.weights_on == WeightsOn::mirror && o.sharding_strategy == ShardingStrategy::ddp)
         conflict({"weights_on", "sharding_strategy"},
                  "--weights-on mirror needs sharded weights; ddp holds all of them");
-    if (o.trace && !on_cpu)
-        conflict({"trace", "gpus"}, "--trace records CPU ranks only, so far; leave it out on cards");
     if (o.max_steps == 0) conflict({"max_steps"}, "--max-steps expected -1 or at least 1, got 0");
     if (set.given("model") && o.model != "demo" && !set.given("dataset"))
         conflict({"model", "dataset"}, "--dataset is missing; give the file of samples to train this model on");

@@ -8,6 +8,7 @@
 #include "models/text/dataset/records.h"
 #include "models/text/dataset/sample_text.h"
 #include "runtime/error.h"
+#include "runtime/hash.h"
 
 namespace tandem {
 namespace {
@@ -66,6 +67,12 @@ void Dataset::append(SampleView sample) {
 SampleView Dataset::operator[](std::int64_t i) const {
     std::size_t begin = std::size_t(ends_[std::size_t(i)]), count = std::size_t(length(i));
     return {std::span(ids_).subspan(begin, count), std::span(labels_).subspan(begin, count)};
+}
+
+std::uint64_t Dataset::hash() const {
+    std::uint64_t h = hash_bytes(std::as_bytes(std::span(ids_)));
+    h = hash_bytes(std::as_bytes(std::span(labels_)), h);
+    return hash_bytes(std::as_bytes(std::span(ends_)), h);
 }
 
 Dataset read_dataset(const std::filesystem::path& file, const TextTools* tools, const DatasetOptions& options) {

@@ -38,6 +38,7 @@ class Dataset {
         std::int64_t length = 0, supervised = 0;  // each the most of any sample
     };
     Largest largest() const { return largest_; }
+    std::uint64_t hash() const;  // of all samples in their order
 
   private:
     std::vector<std::int32_t> ids_, labels_;  // all samples, one after the other

@@ -1,0 +1,15 @@
+// What a stream is told of the rank that it works for.
+#pragma once
+#include "runtime/abort.h"
+#include "runtime/trace.h"
+
+namespace tandem {
+
+struct StreamOwner {
+    const AbortSignal* abort;
+    Trace* trace = nullptr;  // may be null
+    int rank = 0;
+    const char* lane = "";  // in traces: "compute", "gather", "reduce"; on a card also "ahead"
+};
+
+}  // namespace tandem
