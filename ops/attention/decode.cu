@@ -84,6 +84,7 @@ template <class T, int G> __device__ __forceinline__ void softmax(Shared<G>& sha
         const float sum = warp_sum(a + b), shrink = expf(before - top);
         shared.scores[g][lane] = to_float(from_float<T>(a));
         shared.scores[g][lane + 32] = to_float(from_float<T>(b));
+        __syncwarp();  // all lanes have read the old maximum
         if (lane == 0) {
             shared.max[g] = top;
             shared.sum[g] = fmaf(shared.sum[g], shrink, sum);
