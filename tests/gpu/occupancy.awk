@@ -33,7 +33,7 @@ END {
     for (k = 1; k <= kernels; k++) {
         key = order[k]
         row = where[key] "\t" name[key] "\t" (threads[key] ? threads[key] : "?") "\t" static[key] "\t"
-        row = row (threads[key] ? dynamic[key] : "?")
+        row = row (threads[key] ? dynamic[key] + 0 : "?")
         for (i = 1; i <= count; i++) row = row "\t" registers[key, architectures[i]]
         for (i = 1; i <= count; i++) {
             a = architectures[i]
