@@ -11,7 +11,8 @@ struct CUevent_st;
 
 namespace tandem {
 
-// Times are the card's, from the moment on at which the stream was made: lanes of one trace fit to some 20 us.
+// Times are the card's, set against the host's clock when the stream is made: lanes of one trace fit to about the time
+// that an event takes from host to card and back.
 class CudaSpans {
   public:
     CudaSpans(CUstream_st* stream, int ordinal, const StreamOwner& owner);
