@@ -1,5 +1,7 @@
 #include "dist/agree.h"
 
+#include <fmt/core.h>
+
 #include <vector>
 
 #include "runtime/error.h"

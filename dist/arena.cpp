@@ -1,5 +1,7 @@
 #include "dist/arena.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "runtime/error.h"

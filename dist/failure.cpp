@@ -1,5 +1,7 @@
 #include "dist/failure.h"
 
+#include <fmt/core.h>
+
 #include "runtime/error.h"
 
 namespace tandem {

@@ -1,5 +1,7 @@
 #include "dist/launch.h"
 
+#include <fmt/core.h>
+
 #include <thread>
 
 #include "dist/failure.h"

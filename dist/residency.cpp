@@ -1,5 +1,7 @@
 #include "dist/residency.h"
 
+#include <fmt/core.h>
+
 #include <limits>
 
 namespace tandem {

@@ -1,5 +1,7 @@
 #include "dist/resident_store.h"
 
+#include <fmt/core.h>
+
 namespace tandem {
 
 ResidentStore::ResidentStore(Context& ctx, Transport& transport, Collective& collective,

@@ -1,5 +1,7 @@
 // The announced order of use, and how far it has come.
 #pragma once
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <span>
 #include <vector>

@@ -1,5 +1,7 @@
 #include "dist/store_base.h"
 
+#include <fmt/core.h>
+
 #include "dist/agree.h"
 
 namespace tandem {

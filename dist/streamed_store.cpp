@@ -1,5 +1,7 @@
 #include "dist/streamed_store.h"
 
+#include <fmt/core.h>
+
 #include <cstring>
 
 namespace tandem {

@@ -1,5 +1,7 @@
 #include "dist/trainables.h"
 
+#include <fmt/core.h>
+
 #include "dist/cast/cast.h"
 
 namespace tandem {

@@ -1,5 +1,7 @@
 #include "runtime/context.h"
 
+#include <fmt/core.h>
+
 #include <cstring>
 
 #include "runtime/cuda/staging.h"

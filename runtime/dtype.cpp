@@ -1,5 +1,7 @@
 #include "runtime/dtype.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 
 namespace tandem {
@@ -31,6 +33,10 @@ std::string_view name_of(DType t) {
     constexpr std::string_view names[] = {"f64", "f32", "bf16", "f16", "i64", "i32", "i16", "i8",
                                           "u64", "u32", "u16",  "u8",  "bool", "f8_e4m3", "f8_e5m2"};
     return names[std::size_t(t)];
+}
+
+void not_computed_with(DType t) {
+    throw Error(fmt::format("[dtype] expected f64, f32 or bf16 to compute with, got {}", name_of(t)));
 }
 
 }  // namespace tandem

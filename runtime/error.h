@@ -1,7 +1,5 @@
 // Failures. Every message is one sentence for the user: `[where] expected X, got Y; do Z`.
 #pragma once
-#include <fmt/format.h>
-
 #include <source_location>
 #include <stdexcept>
 #include <string>

@@ -1,5 +1,7 @@
 #include "runtime/memory.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <new>

@@ -1,1 +1,1 @@
-tandem_room(runtime fmt::fmt Threads::Threads CLI11::CLI11 nlohmann_json::nlohmann_json)
+tandem_room(runtime fmt::fmt Threads::Threads nlohmann_json::nlohmann_json)

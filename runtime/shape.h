@@ -16,8 +16,7 @@ class Shape {
         for (std::int64_t d : dims) push(d);
     }
     void push(std::int64_t d) {
-        if (rank_ == 4 || d < 0)
-            throw Error(fmt::format("[shape] expected up to 4 sizes >= 0, got {} as number {}", d, rank_ + 1));
+        if (rank_ == 4 || d < 0) refuse(d);
         dims_[std::size_t(rank_++)] = d;
     }
     int rank() const { return rank_; }
@@ -36,6 +35,7 @@ class Shape {
     }
 
   private:
+    [[noreturn]] void refuse(std::int64_t d) const;
     std::array<std::int64_t, 4> dims_{};
     int rank_ = 0;
 };

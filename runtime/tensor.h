@@ -26,30 +26,13 @@ class Tensor {
     std::size_t bytes() const { return std::size_t(elements()) * size_of(dtype_); }
     std::byte* data() const { return data_; }
     template <class T> T* as() const {
-        if (dtype_of<T> != dtype_)
-            throw Error(
-                fmt::format("[tensor] expected {}, got {} {}", name_of(dtype_of<T>), name_of(dtype_), shape_.text()));
+        if (dtype_of<T> != dtype_) refuse_as(dtype_of<T>);
         return reinterpret_cast<T*>(data_);
     }
 
     // Views; the memory is kept as long as they live.
-    Tensor reshape(const Shape& shape) const {
-        if (shape.elements() != elements())
-            throw Error(fmt::format("[tensor] cannot view {} as {}", shape_.text(), shape.text()));
-        Tensor t = *this;
-        t.shape_ = shape;
-        return t;
-    }
-    Tensor slice(std::int64_t begin, std::int64_t end) const {  // of the first dimension
-        if (begin < 0 || end < begin || end > shape_[0])
-            throw Error(fmt::format("[tensor] no rows {} to {} in {}", begin, end, shape_.text()));
-        Shape s{end - begin};
-        for (int i = 1; i < shape_.rank(); i++) s.push(shape_[i]);
-        Tensor t = *this;
-        if (data_ && shape_[0]) t.data_ += bytes() / std::size_t(shape_[0]) * std::size_t(begin);
-        t.shape_ = s;
-        return t;
-    }
+    Tensor reshape(const Shape& shape) const;
+    Tensor slice(std::int64_t begin, std::int64_t end) const;  // of the first dimension
 
     const std::shared_ptr<Block>& block() const {
         return block_;
@@ -57,6 +40,7 @@ class Tensor {
     explicit operator bool() const { return shape_.rank() > 0; }
 
   private:
+    [[noreturn]] void refuse_as(DType wanted) const;
     std::shared_ptr<Block> block_;
     std::byte* data_ = nullptr;
     Shape shape_;

@@ -1,5 +1,7 @@
 #include "runtime/trace.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <fstream>
 

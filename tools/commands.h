@@ -1,6 +1,6 @@
 // The program's commands. Each returns the exit code; a failure is an exception.
 #pragma once
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "tools/options/command_line.h"
 

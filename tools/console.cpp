@@ -1,5 +1,7 @@
 #include "tools/console.h"
 
+#include <fmt/core.h>
+
 #include <unistd.h>
 
 #include <algorithm>

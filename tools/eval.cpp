@@ -1,5 +1,6 @@
+#include <fmt/core.h>
+
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "models/train/evaluate.h"
 #include "tools/commands.h"
@@ -31,9 +32,8 @@ int eval(CommandLine& line) {
         o, model, adapter ? &*adapter : nullptr, [&](InferenceRank& r) { run(r, {feed.largest()}); },
         [&](InferenceRank& r) { run(r, feed.once(r.rank.context().rank())); });
     if (o.json)
-        fmt::print("{}\n",
-                   nlohmann::ordered_json{{"loss", loss}, {"perplexity", std::exp(loss)}, {"tokens", feed.supervised()}}
-                       .dump());
+        fmt::print("{}\n", Json(Json::Object{{"loss", loss}, {"perplexity", std::exp(loss)}, {"tokens", feed.supervised()}})
+                               .text());
     else
         fmt::print("loss {:.6f}  perplexity {:.4f}  over {} supervised tokens\n", loss, std::exp(loss),
                    feed.supervised());

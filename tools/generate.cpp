@@ -1,4 +1,4 @@
-#include <nlohmann/json.hpp>
+#include <fmt/format.h>
 
 #include "tools/commands.h"
 #include "tools/demo.h"
@@ -39,7 +39,7 @@ int generate(CommandLine& line) {
             if (r.rank.context().rank() == 0) answer = std::move(ids);
         });
     std::string text = model.tokenizer ? model.tokenizer->decode(answer, DecodeSpecial::skip) : "";
-    if (o.json) fmt::print("{}\n", nlohmann::ordered_json{{"ids", answer}, {"text", text}}.dump());
+    if (o.json) fmt::print("{}\n", Json(Json::Object{{"ids", Json(answer)}, {"text", text}}).text());
     else if (model.tokenizer) fmt::print("{}\n", text);
     else fmt::print("{}\n", fmt::join(answer, " "));
     return 0;

@@ -1,5 +1,7 @@
 #include "tools/machine.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <map>
 #include <thread>

@@ -1,14 +1,14 @@
 #include "tools/metrics.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "models/io/files.h"
+#include "runtime/json.h"
 
 namespace tandem {
-
-using json = nlohmann::ordered_json;
 
 namespace {
 
@@ -18,9 +18,11 @@ std::string lines_until(const std::filesystem::path& file, std::int64_t step) {
     std::istringstream in(read_file(file));
     std::string kept, text;
     while (std::getline(in, text)) {
-        json j = json::parse(text, nullptr, false);
-        if (j.is_discarded() || !j.contains("step") || in.eof()) break;
-        if (j["step"].get<std::int64_t>() <= step) kept += text + "\n";
+        auto parsed = Json::parse(text);
+        const Json* line = std::get_if<Json>(&parsed);
+        const Json* at = line ? line->find("step") : nullptr;
+        if (!at || at->kind() != Json::Kind::integer || in.eof()) break;
+        if (at->integer() <= step) kept += text + "\n";
     }
     return kept;
 }
@@ -38,14 +40,14 @@ void Metrics::line(const std::string& text) {
 }
 
 void Metrics::add(const StepMetrics& m) {
-    json j{{"step", m.step}, {"epoch", m.epoch}, {"loss", m.loss}, {"grad_norm", m.grad_norm}, {"lr", m.lr},
+    Json j = Json::Object{{"step", m.step}, {"epoch", m.epoch}, {"loss", m.loss}, {"grad_norm", m.grad_norm}, {"lr", m.lr},
            {"tokens", m.tokens}, {"supervised_tokens", m.supervised_tokens}, {"seconds", m.seconds},
            {"tokens_per_second", double(m.tokens) / m.seconds}};
-    line(j.dump());
+    line(j.text());
 }
 
 void Metrics::add_evaluation(std::int64_t step, double loss) {
-    line(json{{"step", step}, {"eval_loss", loss}, {"perplexity", std::exp(loss)}}.dump());
+    line(Json(Json::Object{{"step", step}, {"eval_loss", loss}, {"perplexity", std::exp(loss)}}).text());
 }
 
 }  // namespace tandem

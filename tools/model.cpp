@@ -1,5 +1,7 @@
 #include "tools/model.h"
 
+#include <fmt/core.h>
+
 #include "models/io/find_model.h"
 #include "models/io/hf_config.h"
 #include "models/llama/rope_table.h"

@@ -1,5 +1,7 @@
 #include "tools/output_lock.h"
 
+#include <fmt/core.h>
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>

@@ -1,12 +1,15 @@
 #include "tools/resume.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <limits>
+
+#include "models/io/json_fields.h"
 
 namespace tandem {
 
 namespace fs = std::filesystem;
-using json = nlohmann::json;
 
 namespace {
 
@@ -32,24 +35,25 @@ constexpr const char* harmless[] = {"threads",
                                     "world_size"};
 
 // max_steps and num_epochs may grow; -1 is without end.
-bool grew(const std::string& option, const json& before, const json& now) {
+bool grew(const std::string& option, const Json& before, const Json& now) {
     if (option != "max_steps" && option != "num_epochs") return false;
-    auto value = [&](const json& j) {
-        std::int64_t v = j.value(option, std::int64_t(-1));
+    auto value = [&](const Json& j) {
+        const Json* there = j.find(option);
+        std::int64_t v = there ? there->integer() : -1;
         return v < 0 ? std::numeric_limits<std::int64_t>::max() : v;
     };
     return value(now) >= value(before);
 }
 
 // Cards may change places; a card's kind is the manifest's business.
-bool same_kind_of_device(const json& before, const json& now) {
-    auto on_cpu = [](const json& j) { return j.at("gpus").at(0) == "cpu"; };
+bool same_kind_of_device(const Json& before, const Json& now) {
+    auto on_cpu = [](const Json& j) { return j.at("gpus").array().at(0) == Json("cpu"); };
     return on_cpu(before) == on_cpu(now);
 }
 
 void check_options(const TrainRun& run, const OptionSet& set, const Checkpoint& checkpoint) {
     const Manifest& m = checkpoint.manifest;
-    json before = json::parse(m.options), now = json::parse(run.options_json);
+    Json before = parse_json(m.options, "options"), now = parse_json(run.options_json, "options");
     std::vector<std::string> differ;
     bool other_world = m.world_size != run.world_size();
     for (const std::string& option : set.differences(m.options)) {

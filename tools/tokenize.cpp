@@ -1,6 +1,7 @@
+#include <fmt/format.h>
+
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
 
 #include "models/io/files.h"
 #include "models/io/find_model.h"
@@ -22,7 +23,7 @@ fs::path tokenizer_folder(const std::string& model) {
 }
 
 void print_ids(const std::vector<std::int32_t>& ids, bool as_json) {
-    if (as_json) fmt::print("{}\n", nlohmann::json{{"ids", ids}}.dump());
+    if (as_json) fmt::print("{}\n", Json(Json::Object{{"ids", Json(ids)}}).text());
     else fmt::print("{}\n", fmt::join(ids, " "));
 }
 
@@ -32,7 +33,7 @@ void print_lines(const Tokenizer& tokenizer, const fs::path& file, SpecialTokens
     for (std::size_t begin = 0; begin < text.size(); number++) try {
             std::size_t end = std::min(text.find('\n', begin), text.size());
             std::string_view line = std::string_view(text).substr(begin, end - begin);
-            fmt::print("{}\n", nlohmann::json(tokenizer.encode(line, special).ids).dump());
+            fmt::print("{}\n", Json(tokenizer.encode(line, special).ids).text());
             begin = end + 1;
         } catch (const InputError& e) {
             throw InputError(fmt::format("{}:{}: {}", file.string(), number, e.what()), e.where());
@@ -46,8 +47,9 @@ void print_samples(const TokenizeOptions& o, const TextTools& text) {
     for (std::int64_t i = 0; i < data.size(); i++) {
         SampleView s = data[i];
         if (o.json)
-            fmt::print("{}\n", nlohmann::json{{"ids", std::vector(s.ids.begin(), s.ids.end())},
-                                              {"labels", std::vector(s.labels.begin(), s.labels.end())}}.dump());
+            fmt::print("{}\n", Json(Json::Object{{"ids", Json(std::vector(s.ids.begin(), s.ids.end()))},
+                                                   {"labels", Json(std::vector(s.labels.begin(), s.labels.end()))}})
+                                   .text());
         else
             fmt::print("{}\n", preview(s, text.tokenizer, colour_of(STDOUT_FILENO)));
     }

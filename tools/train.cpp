@@ -1,7 +1,8 @@
 #include "tools/commands.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "models/io/files.h"
 #include "models/text/dataset/preview.h"
@@ -104,7 +105,7 @@ void open_run(TrainRun& run, const OptionSet& set) {
 void report(Console& console, const TrainRun& run, int threads) {
     const TrainOptions& o = run.options;
     console.block("Options", {{"model", run.model.name},
-                              {"train type", nlohmann::json::parse(run.options_json)["train_type"]},
+                              {"train type", OptionType<TrainType>::text(o.train_type)},
                               {"precision", o.precision == Precision::bf16 ? "bf16" : "fp32"},
                               {"output", o.output_dir.string()}});
     console.block("System",

@@ -1,5 +1,7 @@
 #include "tools/train_run.h"
 
+#include <fmt/core.h>
+
 #include <chrono>
 
 #include "models/train/evaluate.h"

@@ -1,5 +1,7 @@
 #include "dist/host/meeting.h"
 
+#include <fmt/core.h>
+
 #include <string_view>
 
 namespace tandem {

@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include <set>
 
 #include "dist/nccl/nccl_transport.h"

@@ -1,4 +1,7 @@
 #include "dist/peer/add_ranges.h"
+
+#include <fmt/core.h>
+
 #include "runtime/cuda/vector.cuh"
 
 namespace tandem {

@@ -1,5 +1,7 @@
 #include "dist/peer/peer_transport.h"
 
+#include <fmt/core.h>
+
 #include <optional>
 
 #include "dist/peer/add_ranges.h"

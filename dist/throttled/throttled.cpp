@@ -1,5 +1,7 @@
 #include "dist/throttled/throttled.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <chrono>
 #include <thread>

@@ -1,11 +1,12 @@
 #include "models/io/bnb.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "models/io/json_fields.h"
@@ -59,7 +60,7 @@ void read_nested(const JsonFields& f, BnbWeight& w) {
 BnbWeight read_state(const CheckpointFiles& files, const TensorInfo& state) {
     std::span<const std::byte> bytes = files.bytes(state);
     std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    nlohmann::json json = parse_json(text, where(files, state));
+    Json json = parse_json(text, where(files, state));
     JsonFields f(json, where(files, state));
     BnbWeight w;
     std::string type = f.required("quant_type", f.text("quant_type"));

@@ -1,7 +1,8 @@
 #include "models/io/checkpoint_files.h"
 
+#include <fmt/core.h>
+
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "models/io/json_fields.h"
 
@@ -20,12 +21,13 @@ struct Index {
 };
 
 Index read_index(const fs::path& path) {
-    nlohmann::json json = parse_json_file(path);
+    Json json = parse_json_file(path);
     JsonFields fields(json, path.string());
     JsonFields weights = fields.required("weight_map", fields.object("weight_map"));
     Index index;
-    for (const std::string& name : weights.keys()) {
-        std::string file = weights.required(name, weights.text(name));
+    for (const auto& [name, value] : weights.members()) {
+        if (!value.is_string()) weights.fail(name, fmt::format("must be a string, got {}", value.kind_name()));
+        const std::string& file = value.string();
         if (!file.ends_with(".safetensors") || file.find('/') != file.npos)
             weights.fail(name, fmt::format("must be a safetensors file beside the index, got '{}'", file));
         if (auto [shard, fresh] = index.shards.try_emplace(file); fresh)

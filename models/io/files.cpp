@@ -1,5 +1,7 @@
 #include "models/io/files.h"
 
+#include <fmt/core.h>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,5 +1,7 @@
 #include "models/io/find_model.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>

@@ -1,8 +1,9 @@
 #include "models/io/hf_config.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 
@@ -100,7 +101,7 @@ void read_token_ids(const JsonFields& f, Family family, LlamaConfig& c) {
 
 void read_generation_config(const fs::path& path, LlamaConfig& c) {
     if (!fs::exists(path)) return;
-    nlohmann::json json = parse_json_file(path);
+    Json json = parse_json_file(path);
     JsonFields f(json, path.string());
     std::vector<int> bos = token_ids(f, "bos_token_id", c.vocab), eos = token_ids(f, "eos_token_id", c.vocab);
     if (!c.bos_id && !bos.empty()) c.bos_id = bos.front();
@@ -132,7 +133,7 @@ QuantSpec read_quantization(const JsonFields& q) {
 
 LlamaConfig read_hf_config(const fs::path& folder) {
     fs::path path = folder / "config.json";
-    nlohmann::json json = parse_json_file(path);
+    Json json = parse_json_file(path);
     JsonFields f(json, path.string());
     Family family = read_family(f);
     LlamaConfig c;

@@ -1,63 +1,56 @@
 #include "models/io/json_fields.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "models/io/files.h"
 
 namespace tandem {
 
-using nlohmann::json;
-
-json parse_json(std::string_view text, const std::string& where) {
-    // The parser would take a NUL byte for the end of the text.
-    if (std::size_t at = text.find('\0'); at != std::string_view::npos)
-        throw InputError(fmt::format("[json] {} is not valid JSON: a NUL byte at byte {}", where, at));
-    try {
-        return json::parse(text);
-    } catch (const json::exception& e) {
-        std::string_view what = e.what();
-        what.remove_prefix(std::min(what.size(), what.find("] ") + 2));
-        throw InputError(fmt::format("[json] {} is not valid JSON: {}", where, what));
-    }
+Json parse_json(std::string_view text, const std::string& where) {
+    auto parsed = Json::parse(text);
+    if (auto* problem = std::get_if<Json::Problem>(&parsed))
+        throw InputError(fmt::format("[json] {} is not valid JSON: {}", where, problem->what));
+    return std::get<Json>(std::move(parsed));
 }
 
-json parse_json_file(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
+Json parse_json_file(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
 
-JsonFields::JsonFields(const json& value, std::string where) : value_(&value), where_(std::move(where)) {
+JsonFields::JsonFields(const Json& value, std::string where) : value_(&value), where_(std::move(where)) {
     if (!value.is_object())
-        throw InputError(fmt::format("[json] {}: expected an object, got {}", where_, value.type_name()));
+        throw InputError(fmt::format("[json] {}: expected an object, got {}", where_, value.kind_name()));
 }
 
-const json* JsonFields::find(std::string_view key) const {
-    auto at = value_->find(key);
-    return at == value_->end() || at->is_null() ? nullptr : &*at;
+const Json* JsonFields::find(std::string_view key) const {
+    const Json* value = value_->find(key);
+    return value && !value->is_null() ? value : nullptr;
 }
 
 void JsonFields::fail(std::string_view key, const std::string& what) const {
     throw InputError(fmt::format("[json] {}: \"{}\" {}", where_, key, what));
 }
 
-std::int64_t JsonFields::checked(std::string_view key, const json& value, IntegerRange range) const {
-    if (!value.is_number_integer()) fail(key, fmt::format("must be an integer, got {}", value.type_name()));
-    bool huge = value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t(range.max);
-    std::int64_t n = huge ? 0 : value.get<std::int64_t>();
-    if (huge || n < range.min || n > range.max)
-        fail(key, fmt::format("must be from {} to {}, got {}", range.min, range.max, value.dump()));
+std::int64_t JsonFields::checked(std::string_view key, const Json& value, IntegerRange range) const {
+    if (value.kind() != Json::Kind::integer)
+        fail(key, fmt::format("must be an integer, got {}", value.is_number() ? value.text() : std::string(value.kind_name())));
+    std::int64_t n = value.integer();
+    if (n < range.min || n > range.max)
+        fail(key, fmt::format("must be from {} to {}, got {}", range.min, range.max, n));
     return n;
 }
 
 std::optional<std::int64_t> JsonFields::integer(std::string_view key, IntegerRange range) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     if (!value) return std::nullopt;
     return checked(key, *value, range);
 }
 
 std::optional<double> JsonFields::number(std::string_view key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     if (!value) return std::nullopt;
-    if (!value->is_number()) fail(key, fmt::format("must be a number, got {}", value->type_name()));
-    double number = value->get<double>();
+    if (!value->is_number()) fail(key, fmt::format("must be a number, got {}", value->kind_name()));
+    double number = value->number();
     if (!std::isfinite(number)) fail(key, "must be finite");
     return number;
 }
@@ -69,70 +62,69 @@ std::optional<double> JsonFields::positive_number(std::string_view key) const {
 }
 
 std::optional<bool> JsonFields::boolean(std::string_view key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     if (!value) return std::nullopt;
-    if (!value->is_boolean()) fail(key, fmt::format("must be true or false, got {}", value->type_name()));
-    return value->get<bool>();
+    if (value->kind() != Json::Kind::boolean) fail(key, fmt::format("must be true or false, got {}", value->kind_name()));
+    return value->boolean();
 }
 
 std::optional<std::string> JsonFields::text(std::string_view key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     if (!value) return std::nullopt;
-    if (!value->is_string()) fail(key, fmt::format("must be a string, got {}", value->type_name()));
-    return value->get<std::string>();
+    if (!value->is_string()) fail(key, fmt::format("must be a string, got {}", value->kind_name()));
+    return value->string();
 }
 
 std::optional<JsonFields> JsonFields::object(std::string_view key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     if (!value) return std::nullopt;
-    if (!value->is_object()) fail(key, fmt::format("must be an object, got {}", value->type_name()));
+    if (!value->is_object()) fail(key, fmt::format("must be an object, got {}", value->kind_name()));
     return JsonFields(*value, fmt::format("{}: {}", where_, key));
 }
 
 std::optional<std::vector<std::int64_t>> JsonFields::integers(std::string_view key, IntegerRange range) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     if (!value) return std::nullopt;
     if (!value->is_array()) return std::vector{checked(key, *value, range)};
     std::vector<std::int64_t> all;
-    for (const json& item : *value) all.push_back(checked(key, item, range));
+    for (const Json& item : value->array()) all.push_back(checked(key, item, range));
     return all;
 }
 
 std::optional<std::vector<std::string>> JsonFields::texts(std::string_view key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     if (!value) return std::nullopt;
     if (!value->is_array()) return std::vector{*text(key)};
     std::vector<std::string> all;
-    for (const json& item : *value) {
-        if (!item.is_string()) fail(key, fmt::format("must hold strings, got {}", item.type_name()));
-        all.push_back(item.get<std::string>());
+    for (const Json& item : value->array()) {
+        if (!item.is_string()) fail(key, fmt::format("must hold strings, got {}", item.kind_name()));
+        all.push_back(item.string());
     }
     return all;
 }
 
-bool JsonFields::present(std::string_view key) const { return value_->contains(key); }
+bool JsonFields::present(std::string_view key) const { return value_->find(key) != nullptr; }
 
 bool JsonFields::is_set(std::string_view key) const {
-    const json* value = find(key);
-    if (!value || (value->is_boolean() && !value->get<bool>())) return false;
-    if (value->is_string()) return !value->get_ref<const std::string&>().empty();
-    return !value->is_structured() || !value->empty();
+    const Json* value = find(key);
+    if (!value) return false;
+    switch (value->kind()) {
+        case Json::Kind::boolean: return value->boolean();
+        case Json::Kind::string: return !value->string().empty();
+        case Json::Kind::array: return !value->array().empty();
+        case Json::Kind::object: return !value->object().empty();
+        default: return true;
+    }
 }
 
 bool JsonFields::is_list(std::string_view key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     return value && value->is_array();
 }
 
 bool JsonFields::is_text(std::string_view key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     return value && value->is_string();
-}
-
-std::vector<std::string> JsonFields::keys() const {
-    std::vector<std::string> all;
-    for (const auto& item : value_->items()) all.push_back(item.key());
-    return all;
 }
 
 }  // namespace tandem

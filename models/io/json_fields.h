@@ -3,28 +3,27 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "runtime/error.h"
+#include "runtime/json.h"
 
 namespace tandem {
 
 // The text must be one JSON value in UTF-8; `where` names it in errors.
-nlohmann::json parse_json(std::string_view text, const std::string& where);
-nlohmann::json parse_json_file(const std::filesystem::path& path);
+Json parse_json(std::string_view text, const std::string& where);
+Json parse_json_file(const std::filesystem::path& path);
 
 class JsonFields {
   public:
     // The value must outlive this view of it.
-    JsonFields(const nlohmann::json& value, std::string where);
+    JsonFields(const Json& value, std::string where);
 
     struct IntegerRange { std::int64_t min, max; };
     static constexpr IntegerRange positive{1, 0x7fffffff};
-    static constexpr IntegerRange token_id{0, 0x7fffffff};
 
     // Empty where the key is absent or null.
     std::optional<std::int64_t> integer(std::string_view key, IntegerRange range) const;
@@ -41,7 +40,7 @@ class JsonFields {
     bool is_set(std::string_view key) const;    // not absent, null, false, or an empty string, list or object
     bool is_list(std::string_view key) const;
     bool is_text(std::string_view key) const;
-    std::vector<std::string> keys() const;
+    const Json::Object& members() const { return value_->object(); }
 
     template <class T> T required(std::string_view key, std::optional<T> value) const {
         if (!value) fail(key, "is missing");
@@ -50,9 +49,9 @@ class JsonFields {
     [[noreturn]] void fail(std::string_view key, const std::string& what) const;
 
   private:
-    const nlohmann::json* find(std::string_view key) const;
-    std::int64_t checked(std::string_view key, const nlohmann::json& value, IntegerRange range) const;
-    const nlohmann::json* value_;
+    const Json* find(std::string_view key) const;
+    std::int64_t checked(std::string_view key, const Json& value, IntegerRange range) const;
+    const Json* value_;
     std::string where_;
 };
 

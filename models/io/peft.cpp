@@ -1,5 +1,7 @@
 #include "models/io/peft.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>

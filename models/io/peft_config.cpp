@@ -1,9 +1,10 @@
 #include "models/io/peft_config.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "models/io/json_fields.h"
 
@@ -49,7 +50,7 @@ std::vector<std::string> read_targets(const JsonFields& f) {
 }  // namespace
 
 AdapterConfig read_adapter_config(const std::filesystem::path& file) {
-    nlohmann::json json = parse_json_file(file);
+    Json json = parse_json_file(file);
     JsonFields f(json, file.string());
     std::string type = f.required("peft_type", f.text("peft_type"));
     if (type != "LORA") f.fail("peft_type", fmt::format("is '{}'; supported is LORA", type));
@@ -70,7 +71,7 @@ AdapterConfig read_adapter_config(const std::filesystem::path& file) {
 
 std::string adapter_config_text(const AdapterConfig& c) {
     const LoraSpec& lora = c.lora;
-    nlohmann::ordered_json json;
+    Json json;
     json["base_model_name_or_path"] = c.base_model;
     json["bias"] = "none";
     json["fan_in_fan_out"] = false;
@@ -83,11 +84,11 @@ std::string adapter_config_text(const AdapterConfig& c) {
     json["modules_to_save"] = nullptr;
     json["peft_type"] = "LORA";
     json["r"] = lora.rank;
-    json["target_modules"] = lora.targets;
+    json["target_modules"] = Json(lora.targets);
     json["task_type"] = "CAUSAL_LM";
     json["use_dora"] = c.dora;
     json["use_rslora"] = lora.rslora;
-    return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    return json.text(2) + "\n";
 }
 
 }  // namespace tandem

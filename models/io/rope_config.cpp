@@ -1,5 +1,7 @@
 #include "models/io/rope_config.h"
 
+#include <fmt/core.h>
+
 #include <array>
 #include <string_view>
 #include <utility>

@@ -1,5 +1,7 @@
 #include "models/io/safetensors.h"
 
+#include <fmt/core.h>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>

@@ -1,5 +1,7 @@
 #include "models/io/safetensors_header.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -8,6 +10,9 @@
 #include <tuple>
 #include <unordered_set>
 #include <utility>
+
+#include "runtime/json.h"
+#include "runtime/utf8.h"
 
 namespace tandem {
 
@@ -111,7 +116,7 @@ class HeaderReader final : public nlohmann::json_sax<json> {
     bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& e) override {
         std::string_view what = e.what();
         what.remove_prefix(std::min(what.size(), what.find("] ") + 2));
-        fail(fmt::format("its header is not valid JSON: {}", what));
+        fail(fmt::format("its header is not valid JSON: {}", excerpt(what, 240)));
     }
 
     [[noreturn]] void fail(const std::string& what) const {
@@ -135,7 +140,7 @@ class HeaderReader final : public nlohmann::json_sax<json> {
     bool open(const char* what) {
         if (!other(what)) return false;
         if (state_ == State::field) state_ = State::skip;
-        depth_++;
+        if (++depth_ > Json::most_levels) fail(fmt::format("its header is nested deeper than {} levels", depth_ - 1));
         return true;
     }
     bool close() {

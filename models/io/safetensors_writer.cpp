@@ -1,8 +1,11 @@
 #include "models/io/safetensors_writer.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <tuple>
+
+#include "runtime/json.h"
 
 namespace tandem {
 
@@ -25,14 +28,13 @@ std::vector<TensorInfo> laid_out(std::span<const TensorSpec> tensors) {
 }
 
 std::string header_text(const std::vector<TensorInfo>& tensors) {
-    nlohmann::ordered_json header;
-    header["__metadata__"]["format"] = "pt";
+    Json::Object header{{"__metadata__", Json::Object{{"format", "pt"}}}};
     for (const TensorInfo& t : tensors) {
-        header[t.name] = {{"dtype", safetensors::name_of(t.dtype)},
-                          {"shape", t.dims},
-                          {"data_offsets", {t.offset, t.offset + t.bytes}}};
+        header.emplace_back(t.name, Json::Object{{"dtype", safetensors::name_of(t.dtype)},
+                                                 {"shape", Json(t.dims)},
+                                                 {"data_offsets", Json::Array{t.offset, t.offset + t.bytes}}});
     }
-    std::string text = header.dump();
+    std::string text = Json(std::move(header)).text();
     text.resize((text.size() + 7) / 8 * 8, ' ');
     return text;
 }

@@ -1,5 +1,7 @@
 #include "models/llama/generate.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 

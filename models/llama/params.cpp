@@ -1,5 +1,7 @@
 #include "models/llama/params.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace tandem {

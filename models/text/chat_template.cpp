@@ -11,6 +11,7 @@
 #include "models/text/jinja_fingerprint.h"
 #include "models/text/tokenizer/utf8.h"
 #include "runtime/error.h"
+#include "runtime/utf8.h"
 
 namespace tandem {
 namespace {
@@ -228,7 +229,7 @@ Rendered ChatTemplate::render(const std::vector<Message>& messages, const Specia
         if (m.role != "system" && m.role != "user" && m.role != "assistant")
             throw InputError(fmt::format("[chat template {}] expected the role system, user or assistant, got \"{}\"",
                                          name_, m.role));
-        if (text::valid_utf8(m.content) < m.content.size())
+        if (valid_utf8(m.content) < m.content.size())
             throw InputError(fmt::format("[chat template {}] a message is not UTF-8; convert it", name_));
     }
     Context context{messages, special, add_generation_prompt};

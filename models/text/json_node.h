@@ -1,18 +1,19 @@
 // A value inside a JSON file that knows where it stands, so that every complaint names file and path.
 #pragma once
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "runtime/json.h"
+
 namespace tandem {
 
 class JsonNode {
   public:
-    JsonNode(const nlohmann::json& value, const std::string& file, std::string path)  // both outlive the node
+    JsonNode(const Json& value, const std::string& file, std::string path)  // both outlive the node
         : value_(&value), file_(&file), path_(std::move(path)) {}
 
     JsonNode at(std::string_view key) const;                   // a member that must be there
@@ -32,7 +33,7 @@ class JsonNode {
     std::string text() const;  // the value as JSON, shortened
 
   private:
-    const nlohmann::json* value_;
+    const Json* value_;
     const std::string* file_;
     std::string path_;
 };

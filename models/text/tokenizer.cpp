@@ -1,7 +1,8 @@
 #include "models/text/tokenizer.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "models/io/files.h"
 #include "models/text/json_node.h"
@@ -14,6 +15,7 @@
 #include "models/text/tokenizer/tokenizer_json.h"
 #include "models/text/tokenizer/utf8.h"
 #include "runtime/error.h"
+#include "runtime/utf8.h"
 
 namespace tandem {
 
@@ -23,7 +25,7 @@ namespace {
 
 // The member, or null where there is none.
 JsonNode member(const JsonNode& root, std::string_view key) {
-    static const nlohmann::json null;
+    static const Json null;
     static const std::string nowhere;
     return root.find(key).value_or(JsonNode(null, nowhere, ""));
 }
@@ -63,7 +65,7 @@ Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::load(const std::filesystem::path& file) {
     std::string name = file.string();
-    nlohmann::json rest;
+    Json rest;
     Vocabulary vocabulary = parse_tokenizer_json(read_file(file), name, rest);
     return Tokenizer(std::make_unique<Model>(JsonNode(rest, name, ""), std::move(vocabulary)));
 }

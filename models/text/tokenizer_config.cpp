@@ -1,6 +1,5 @@
 #include "models/text/tokenizer_config.h"
 
-#include <nlohmann/json.hpp>
 
 #include "models/io/files.h"
 #include "models/io/json_fields.h"
@@ -33,7 +32,7 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder) {
     auto file = folder / "tokenizer_config.json";
     if (std::filesystem::exists(file)) {
         std::string name = file.string();
-        nlohmann::json json = parse_json_file(file);
+        Json json = parse_json_file(file);
         JsonNode root(json, name, "");
         config.special = {.bos = token(root, "bos_token"), .eos = token(root, "eos_token")};
         config.chat_template = chat_template(root);

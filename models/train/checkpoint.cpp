@@ -1,18 +1,19 @@
 #include "models/train/checkpoint.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "models/io/files.h"
 #include "models/io/safetensors.h"
 #include "models/io/safetensors_writer.h"
 #include "runtime/hash.h"
+#include "runtime/json.h"
 
 namespace tandem {
 
 namespace fs = std::filesystem;
-using json = nlohmann::json;
 
 namespace {
 
@@ -54,49 +55,55 @@ void write_rank(const fs::path& file, Context& ctx, Trainer& trainer) {
 
 std::uint64_t hash_file(const fs::path& file) { return hash_text(read_file(file)); }
 
-json to_json(const Manifest& m) {
-    json files = json::array();
-    for (const Manifest::File& f : m.files)
-        files.push_back({{"name", f.name}, {"bytes", f.bytes}, {"hash", hex(f.hash)}});
-    return {{"version", version},
-            {"step", m.step},
-            {"updates", m.updates},
-            {"world_size", m.world_size},
-            {"base_hash", hex(m.base_hash)},
-            {"data_hash", hex(m.data_hash)},
-            {"kernels", m.kernels},
-            {"options", json::parse(m.options)},
-            {"files", files}};
+Json parsed(const std::string& text) {
+    auto json = Json::parse(text);
+    if (auto* problem = std::get_if<Json::Problem>(&json)) throw Error(problem->what);
+    return std::get<Json>(std::move(json));
 }
 
 // The manifest's own hash covers the rest of it, so that a flipped bit anywhere is seen.
 std::string manifest_text(const Manifest& m) {
-    json j = to_json(m);
-    j["hash"] = hex(hash_text(j.dump()));
-    return j.dump(1) + "\n";
+    Json files = Json::Array();
+    for (const Manifest::File& f : m.files)
+        files.push_back(Json::Object{{"name", f.name}, {"bytes", f.bytes}, {"hash", hex(f.hash)}});
+    Json j = Json::Object{{"version", version},
+                          {"step", m.step},
+                          {"updates", m.updates},
+                          {"world_size", m.world_size},
+                          {"base_hash", hex(m.base_hash)},
+                          {"data_hash", hex(m.data_hash)},
+                          {"kernels", m.kernels},
+                          {"options", parsed(m.options)},
+                          {"files", files}};
+    j["hash"] = hex(hash_text(j.text()));
+    return j.text(1) + "\n";
 }
 
 Manifest parse_manifest(const fs::path& file) {
+    const std::string text = read_file(file);
     try {
-        json j = json::parse(read_file(file));
-        std::string hash = j.at("hash");
+        Json j = parsed(text);
+        std::string hash = j.at("hash").string();
         j.erase("hash");
-        if (hex(hash_text(j.dump())) != hash)
+        if (hex(hash_text(j.text())) != hash)
             throw InputError(fmt::format("{}: the manifest is damaged", file.string()));
-        if (j.at("version") != version)
+        if (j.at("version") != Json(version))
             throw InputError(fmt::format("{}: written by another version of this program", file.string()));
-        Manifest m{j.at("step"),
-                   j.at("updates"),
-                   j.at("world_size"),
-                   unhex(j.at("base_hash")),
-                   unhex(j.at("data_hash")),
-                   j.at("kernels"),
-                   j.at("options").dump(),
+        Manifest m{j.at("step").integer(),
+                   j.at("updates").integer(),
+                   int(j.at("world_size").integer()),
+                   unhex(j.at("base_hash").string()),
+                   unhex(j.at("data_hash").string()),
+                   j.at("kernels").string(),
+                   j.at("options").text(),
                    {}};
-        for (const json& f : j.at("files")) m.files.push_back({f.at("name"), f.at("bytes"), unhex(f.at("hash"))});
+        for (const Json& f : j.at("files").array())
+            m.files.push_back(
+                {f.at("name").string(), std::uint64_t(f.at("bytes").integer()), unhex(f.at("hash").string())});
         return m;
+    } catch (const InputError&) {
+        throw;
     } catch (const std::exception& e) {
-        if (dynamic_cast<const Error*>(&e)) throw;
         throw InputError(fmt::format("{}: the manifest is damaged ({})", file.string(), e.what()));
     }
 }

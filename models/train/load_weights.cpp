@@ -1,5 +1,7 @@
 #include "models/train/load_weights.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstring>
 

@@ -1,5 +1,7 @@
 #include "ops/attention/attention.h"
 
+#include <fmt/core.h>
+
 #include "ops/attention/attention_kernels.h"
 #include "runtime/check.h"
 

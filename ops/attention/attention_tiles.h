@@ -1,5 +1,7 @@
 // How the CPU cuts attention: documents into tiles aligned to their own start, and a tile's work into micro-kernels.
 #pragma once
+#include <fmt/core.h>
+
 #include "ops/attention/attention.h"
 #include "ops/attention/tile_kernels.h"
 

@@ -1,6 +1,9 @@
 // One query against a cache of keys and values, as in flash-decoding: the keys are split among blocks, each of which
 // reads its part once for several heads of a group; the parts are combined in their order.
 #include "ops/attention/attention_cuda.cuh"
+
+#include <fmt/core.h>
+
 #include "runtime/cuda/launch.cuh"
 #include "runtime/cuda/warp.cuh"
 

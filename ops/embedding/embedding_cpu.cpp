@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include <cstring>
 
 #include "ops/embedding/embedding_kernels.h"

@@ -1,5 +1,7 @@
 #include "ops/gemm/gemm.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstring>
 

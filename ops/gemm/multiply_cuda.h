@@ -1,5 +1,7 @@
 // Products on a card, whatever their alignment.
 #pragma once
+#include <fmt/core.h>
+
 #include "runtime/cuda/cuda_device.h"
 #include "runtime/cuda/matmul.h"
 #include "runtime/tensor.h"

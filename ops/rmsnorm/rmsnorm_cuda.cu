@@ -1,4 +1,7 @@
 #include "ops/cuda/gradient.cuh"
+
+#include <fmt/core.h>
+
 #include "ops/rmsnorm/rmsnorm_kernels.h"
 #include "runtime/cuda/warp.cuh"
 

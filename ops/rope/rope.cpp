@@ -1,5 +1,7 @@
 #include "ops/rope/rope.h"
 
+#include <fmt/core.h>
+
 #include "ops/rope/rope_kernels.h"
 #include "runtime/check.h"
 

@@ -1,5 +1,7 @@
 #include "ops/rope/rope_kernels.h"
 
+#include <fmt/core.h>
+
 namespace tandem {
 
 namespace {

@@ -1,5 +1,7 @@
 #include "quant/block4/block4_format.h"
 
+#include <fmt/core.h>
+
 #include <bit>
 
 #include "quant/fp4/fp4.h"

@@ -1,5 +1,7 @@
 #include "runtime/cuda/cards.h"
 
+#include <fmt/core.h>
+
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
 

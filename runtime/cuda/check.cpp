@@ -1,5 +1,7 @@
 #include "runtime/cuda/check.h"
 
+#include <fmt/core.h>
+
 #include <cstdio>
 
 #include "runtime/error.h"

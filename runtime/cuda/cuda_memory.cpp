@@ -1,5 +1,7 @@
 #include "runtime/cuda/cuda_memory.h"
 
+#include <fmt/core.h>
+
 #include <cuda_runtime_api.h>
 
 #include "runtime/cuda/check.h"

@@ -1,5 +1,7 @@
 #include "runtime/cuda/matmul.h"
 
+#include <fmt/core.h>
+
 #include <cublasLt.h>
 
 #include <array>

@@ -1,5 +1,7 @@
 #include "runtime/cuda/pinned_slab.h"
 
+#include <fmt/core.h>
+
 #include <cuda_runtime_api.h>
 #include <sys/mman.h>
 

@@ -1,5 +1,7 @@
 #include "runtime/cuda/tile_ahead.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 

@@ -1,5 +1,7 @@
 // Element types of kernels, and typed pointers into tensors.
 #pragma once
+#include <fmt/core.h>
+
 #include <cuda_bf16.h>
 
 #include <cstdint>

@@ -4,6 +4,8 @@
 //   prefetch 1 > 1.1 x resident, or
 //   prefetch 0 < resident + 0.9 x the gathers' own time.
 // usage: bench_gather_overlap [TOKENS [LAYERS [TRACE.json]]]
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>

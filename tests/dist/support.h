@@ -1,5 +1,7 @@
 // Units of random bytes, and a program over them that touches every byte and every interface of a store.
 #pragma once
+#include <fmt/core.h>
+
 #include <doctest/doctest.h>
 
 #include <cstring>

@@ -1,6 +1,8 @@
 // What the kernels reach on the card that is here, beside what its memory and cuBLASLt reach. Writes results.json and
 // RESULTS.md into FOLDER. FACTS.json describes the machine; each NAME=METRICS.jsonl is a run of `tandem train`.
 // usage: bench_gpu FOLDER FACTS.json [--small] [NAME=METRICS.jsonl...]
+#include <fmt/core.h>
+
 #include <cuda_runtime.h>
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 #include "tests/gpu/results.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>

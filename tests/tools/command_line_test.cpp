@@ -87,7 +87,7 @@ TEST_CASE("command line: all configuration errors at once, and the nearest name"
     refused({"train", "--model"}, "--model needs a value");
     refused({"train", "--seed", "99999999999999999999"}, "--seed expected an integer >= 0");
     refused({"train", "--shuffle", "maybe"}, "--shuffle expected true or false, got 'maybe'");
-    refused({"train", "--config", "/none.json"}, "--config /none.json: the file cannot be read");
+    refused({"train", "--config", "/none.json"}, "--config [files] cannot read /none.json: No such file or directory");
     refused({"generate"}, "give one of --prompt, --chat and --prompt-ids");
     refused({"eval", "--model", "x"}, "--dataset is missing");
     refused({"tokenize", "--text", "a", "--lines", "b"}, "give one of --text, --lines and --dataset");
@@ -103,7 +103,7 @@ TEST_CASE("command line: --verbose says where an error was thrown") {
     CHECK(!says_where({}));
     CHECK(!says_where({"--verbose", "false"}));
     CHECK(!says_where({"--config", scratch / "verbose.json", "--verbose=false"}));
-    CHECK(run({"tokenize", "--verbose"}).says("runtime/options.cpp:"));
+    CHECK(run({"tokenize", "--verbose"}).says("tools/options/options.cpp:"));
 }
 
 TEST_CASE("command line: a model that is not there") {

@@ -1,6 +1,6 @@
 #include "tools/options/generate_options.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace tandem {
 

@@ -1,6 +1,6 @@
 #include "tools/options/model_options.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/options.h"
+#include "tools/options/options.h"
 
 namespace tandem {
 

@@ -1,40 +1,29 @@
 #include "models/text/dataset/dataset.h"
 
-#include <utf8proc.h>
+#include <fmt/core.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "models/text/dataset/records.h"
 #include "models/text/dataset/sample_text.h"
 #include "runtime/error.h"
 #include "runtime/hash.h"
+#include "runtime/json.h"
+#include "runtime/utf8.h"
 
 namespace tandem {
 namespace {
 
-// Of the first byte that is no UTF-8.
-std::optional<std::size_t> bad_utf8(std::string_view text) {
-    for (std::size_t i = 0; i < text.size();) {
-        utf8proc_int32_t point;
-        auto bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-        auto length = utf8proc_iterate(bytes + i, utf8proc_ssize_t(text.size() - i), &point);
-        if (length <= 0) return i;
-        i += std::size_t(length);
-    }
-    return {};
-}
-
 Sample read_sample(std::string_view text, const TextTools* tools, const DatasetOptions& options) {
-    if (auto at = bad_utf8(text)) throw InputError(fmt::format("expected UTF-8, got other bytes at byte {}", *at + 1));
-    nlohmann::json object;
-    try {
-        object = nlohmann::json::parse(text);
-    } catch (const nlohmann::json::parse_error& e) {
-        std::string_view what = e.what();  // "[code] parse error at line 1, column 9: …", a line of this text alone
-        throw InputError(fmt::format("broken JSON at byte {}: {}", e.byte, what.substr(what.find(": ") + 2)));
+    if (std::size_t valid = valid_utf8(text); valid < text.size())
+        throw InputError(fmt::format("expected UTF-8, got other bytes at byte {}", valid + 1));
+    auto parsed = Json::parse(text);
+    if (auto* problem = std::get_if<Json::Problem>(&parsed)) {
+        std::string_view what = problem->what;  // "parse error at line 1, column 9: …", a line of this text alone
+        if (what.starts_with("parse error")) what.remove_prefix(what.find(": ") + 2);
+        throw InputError(fmt::format("broken JSON at byte {}: {}", problem->byte, what));
     }
-    Sample sample = make_sample(object, tools, options);
+    Sample sample = make_sample(std::get<Json>(parsed), tools, options);
     auto outside = [&](std::int32_t id) { return id >= options.vocab; };
     if (auto id = std::find_if(sample.ids.begin(), sample.ids.end(), outside); id != sample.ids.end())
         throw InputError(

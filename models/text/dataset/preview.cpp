@@ -1,6 +1,7 @@
 #include "models/text/dataset/preview.h"
 
 #include <fmt/format.h>
+
 #include <unistd.h>
 
 #include <algorithm>

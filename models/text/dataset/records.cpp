@@ -1,5 +1,7 @@
 #include "models/text/dataset/records.h"
 
+#include <fmt/core.h>
+
 #include <fstream>
 #include <iterator>
 

@@ -1,5 +1,7 @@
 #include "models/text/dataset/sample_order.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <limits>
 #include <numeric>

@@ -1,16 +1,14 @@
 #include "models/text/dataset/sample_text.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "runtime/error.h"
+#include "runtime/utf8.h"
 
 namespace tandem {
 namespace {
-
-using nlohmann::json;
 
 // Stanford Alpaca's prompts (tatsu-lab/stanford_alpaca, train.py).
 constexpr std::string_view alpaca_with_input =
@@ -22,36 +20,36 @@ constexpr std::string_view alpaca_without_input =
     "Write a response that appropriately completes the request.\n\n"
     "### Instruction:\n{}\n\n### Response:";
 
-std::string text_field(const json& object, const char* key) {
-    auto field = object.find(key);
-    if (field == object.end()) throw InputError(fmt::format("expected {}, which is missing", key));
-    if (!field->is_string()) throw InputError(fmt::format("expected {} to be text, got {}", key, field->type_name()));
-    return field->get<std::string>();
+std::string text_field(const Json& object, const char* key) {
+    const Json* field = object.find(key);
+    if (!field) throw InputError(fmt::format("expected {}, which is missing", key));
+    if (!field->is_string()) throw InputError(fmt::format("expected {} to be text, got {}", key, field->kind_name()));
+    return field->string();
 }
 
-std::vector<std::int32_t> id_list(const json& object, const char* key, std::int64_t vocab, bool mask_allowed) {
-    const json& list = object.at(key);
+std::vector<std::int32_t> id_list(const Json& object, const char* key, std::int64_t vocab, bool mask_allowed) {
+    const Json& list = object.at(key);
     if (!list.is_array())
-        throw InputError(fmt::format("expected {} to be a list of ids, got {}", key, list.type_name()));
+        throw InputError(fmt::format("expected {} to be a list of ids, got {}", key, list.kind_name()));
     std::vector<std::int32_t> ids;
-    ids.reserve(list.size());
-    for (const json& item : list) {
-        if (!item.is_number_integer())
+    ids.reserve(list.array().size());
+    for (const Json& item : list.array()) {
+        if (item.kind() != Json::Kind::integer)
             throw InputError(
-                fmt::format("expected {} to hold integers, got {} as number {}", key, item.dump(), ids.size()));
-        double id = item.get<double>();  // an unsigned number beyond int64 must not wrap into the range
-        if (!(id >= 0 && id < double(vocab)) && !(mask_allowed && id == not_supervised))
+                fmt::format("expected {} to hold integers, got {} as number {}", key, item.text(), ids.size()));
+        std::int64_t id = item.integer();
+        if (!(id >= 0 && id < vocab) && !(mask_allowed && id == not_supervised))
             throw InputError(fmt::format("expected ids below the vocabulary's {} in {}, got {} as number {}", vocab,
-                                         key, item.dump(), ids.size()));
-        ids.push_back(item.get<std::int32_t>());
+                                         key, item.text(), ids.size()));
+        ids.push_back(std::int32_t(id));
     }
     return ids;
 }
 
-Sample from_ids(const json& object, const DatasetOptions& options) {
+Sample from_ids(const Json& object, const DatasetOptions& options) {
     Sample sample;
     sample.ids = id_list(object, "input_ids", options.vocab, false);
-    sample.labels = object.contains("labels") ? id_list(object, "labels", options.vocab, true) : sample.ids;
+    sample.labels = object.find("labels") ? id_list(object, "labels", options.vocab, true) : sample.ids;
     if (sample.labels.size() != sample.ids.size())
         throw InputError(fmt::format("expected as many labels as input_ids, got {} labels for {} ids",
                                      sample.labels.size(), sample.ids.size()));
@@ -83,9 +81,9 @@ void append_eos(Sample& sample, const TextTools& tools) {
     sample.labels.back() = *eos;
 }
 
-Sample from_instruction(const json& object, const TextTools& tools) {
+Sample from_instruction(const Json& object, const TextTools& tools) {
     std::string instruction = text_field(object, "instruction"), output = text_field(object, "output");
-    std::string input = object.contains("input") && !object["input"].is_null() ? text_field(object, "input") : "";
+    std::string input = object.find("input") && !object.at("input").is_null() ? text_field(object, "input") : "";
     std::string text = input.empty() ? fmt::format(alpaca_without_input, instruction)
                                      : fmt::format(alpaca_with_input, instruction, input);
     std::size_t prompt = text.size();
@@ -95,7 +93,7 @@ Sample from_instruction(const json& object, const TextTools& tools) {
     return sample;
 }
 
-Sample from_text(const json& object, const TextTools& tools) {
+Sample from_text(const Json& object, const TextTools& tools) {
     Sample sample;
     sample.ids = encode_whole(*tools.tokenizer, text_field(object, "text")).ids;
     sample.labels = sample.ids;
@@ -104,9 +102,9 @@ Sample from_text(const json& object, const TextTools& tools) {
 }
 
 // {"role", "content"}, or ShareGPT's {"from", "value"}.
-Message message_of(const json& turn) {
-    if (!turn.is_object()) throw InputError(fmt::format("expected a turn to be an object, got {}", turn.type_name()));
-    bool sharegpt = turn.contains("from");
+Message message_of(const Json& turn) {
+    if (!turn.is_object()) throw InputError(fmt::format("expected a turn to be an object, got {}", turn.kind_name()));
+    bool sharegpt = turn.find("from") != nullptr;
     std::string role = text_field(turn, sharegpt ? "from" : "role");
     std::string content = text_field(turn, sharegpt ? "value" : "content");
     if (role == "human") role = "user";
@@ -116,12 +114,12 @@ Message message_of(const json& turn) {
     return {role, content};
 }
 
-Sample from_conversation(const json& object, const char* key, const TextTools& tools) {
-    const json& turns = object.at(key);
-    if (!turns.is_array() || turns.empty())
-        throw InputError(fmt::format("expected {} to be a list of turns, got {}", key, turns.dump().substr(0, 40)));
+Sample from_conversation(const Json& object, const char* key, const TextTools& tools) {
+    const Json& turns = object.at(key);
+    if (!turns.is_array() || turns.array().empty())
+        throw InputError(fmt::format("expected {} to be a list of turns, got {}", key, excerpt(turns.text(), 40)));
     std::vector<Message> messages;
-    for (const json& turn : turns) messages.push_back(message_of(turn));
+    for (const Json& turn : turns.array()) messages.push_back(message_of(turn));
     if (!tools.chat) throw InputError(tools.no_chat);
     Rendered rendered = tools.chat->render(messages, tools.special, false);
     return supervise(encode_whole(*tools.tokenizer, rendered.text), rendered.supervised);
@@ -154,10 +152,10 @@ Encoding encode_whole(const Tokenizer& tokenizer, std::string_view text) {
     return e;
 }
 
-Sample make_sample(const json& object, const TextTools* tools, const DatasetOptions& options) {
-    if (!object.is_object()) throw InputError(fmt::format("expected a JSON object, got {}", object.type_name()));
+Sample make_sample(const Json& object, const TextTools* tools, const DatasetOptions& options) {
+    if (!object.is_object()) throw InputError(fmt::format("expected a JSON object, got {}", object.kind_name()));
     std::size_t context = std::size_t(options.context_length);
-    if (object.contains("input_ids")) {
+    if (object.find("input_ids")) {
         Sample sample = from_ids(object, options);
         if (options.truncate && sample.ids.size() > context) {
             sample.ids.resize(context);
@@ -167,10 +165,10 @@ Sample make_sample(const json& object, const TextTools* tools, const DatasetOpti
     }
     const char* kind = nullptr;
     for (const char* key : {"messages", "conversations", "instruction", "text"})
-        if (!kind && object.contains(key)) kind = key;
+        if (!kind && object.find(key)) kind = key;
     if (!kind) {
         std::string keys;
-        for (const auto& [key, value] : object.items()) keys += (keys.empty() ? "" : ", ") + key;
+        for (const auto& [key, value] : object.object()) keys += (keys.empty() ? "" : ", ") + key;
         throw InputError(
             fmt::format("expected input_ids, messages, conversations, instruction and output, or text; got {}",
                         keys.empty() ? "an empty object" : keys));

@@ -1,13 +1,12 @@
 // From one JSON object of a data file to a sample.
 #pragma once
-#include <nlohmann/json_fwd.hpp>
-
 #include "models/text/dataset/dataset.h"
+#include "runtime/json.h"
 
 namespace tandem {
 
 // By the object's content: input_ids, messages, conversations, instruction with output, or text. Throws an InputError
 // without file:line, which the caller adds.
-Sample make_sample(const nlohmann::json& object, const TextTools* tools, const DatasetOptions& options);
+Sample make_sample(const Json& object, const TextTools* tools, const DatasetOptions& options);
 
 }  // namespace tandem

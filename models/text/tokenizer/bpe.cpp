@@ -1,6 +1,6 @@
 #include "models/text/tokenizer/bpe.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <bit>
 #include <queue>

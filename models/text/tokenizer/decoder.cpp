@@ -5,6 +5,7 @@
 #include "models/text/tokenizer/byte_level.h"
 #include "models/text/tokenizer/read_pattern.h"
 #include "models/text/tokenizer/utf8.h"
+#include "runtime/utf8.h"
 
 namespace tandem::text {
 namespace {

@@ -1,5 +1,7 @@
 // Where Oniguruma (Ruby syntax, Unicode) and PCRE2 read the same text differently, it is rewritten; what has no
 // equal is refused.
+#include <fmt/core.h>
+
 #include <cctype>
 
 #include "models/text/tokenizer/pattern.h"

@@ -7,22 +7,20 @@
 namespace tandem::text {
 namespace {
 
-using nlohmann::json;
-
 // A SAX handler: Llama 3's vocabulary and merges as a DOM cost four times the loading time.
 class Handler {
   public:
-    Handler(const std::string& file, json& rest) : file_(file), rest_(rest) {}
+    Handler(const std::string& file, Json& rest) : file_(file), rest_(rest) {}
     Vocabulary take() { return std::move(out_); }
 
     bool null() { return value(nullptr); }
     bool boolean(bool v) { return value(v); }
     bool number_integer(std::int64_t v) { return in_ == In::vocab ? id(v) : value(v); }
     bool number_unsigned(std::uint64_t v) {
-        return in_ == In::vocab ? id(v > std::uint64_t(largest_id) ? -1 : std::int64_t(v)) : value(v);
+        return in_ == In::vocab ? id(v > std::uint64_t(largest_id) ? -1 : std::int64_t(v)) : value(v > std::uint64_t(INT64_MAX) ? Json(double(v)) : Json(v));
     }
     bool number_float(double v, const std::string&) { return value(v); }
-    bool binary(json::binary_t&) { fail("binary data"); }
+    bool binary(nlohmann::json::binary_t&) { fail("binary data"); }
 
     bool string(std::string& s) {
         if (in_ == In::merges) {
@@ -44,7 +42,7 @@ class Handler {
 
     bool key(std::string& k) {
         key_ = std::move(k);
-        if (in_ == In::rest && stack_.back()->contains(key_)) fail("the member \"" + key_ + "\" stands twice");
+        if (in_ == In::rest && stack_.back()->find(key_)) fail("the member \"" + key_ + "\" stands twice");
         return true;
     }
 
@@ -53,7 +51,7 @@ class Handler {
             in_ = In::vocab;
             return true;
         }
-        return open(json::object());
+        return open(Json::Object());
     }
     bool end_object() {
         if (in_ == In::vocab) in_ = In::rest;
@@ -70,7 +68,7 @@ class Handler {
             in_ = In::merges;
             return true;
         }
-        return open(json::array());
+        return open(Json::Array());
     }
     bool end_array() {
         if (in_ == In::pair) {
@@ -83,7 +81,7 @@ class Handler {
         }
         return true;
     }
-    bool parse_error(std::size_t position, const std::string&, const json::exception& e) {
+    bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& e) {
         fail("no valid JSON at byte " + std::to_string(position) + ": " + e.what());
     }
 
@@ -101,20 +99,19 @@ class Handler {
         return true;
     }
 
-    json* place(json v) {
+    Json* place(Json v) {
         if (in_ == In::vocab) fail("at model.vocab: expected a whole number for \"" + key_ + "\"");
-        if (in_ != In::rest) fail(merge_path() + ": expected tokens, got " + v.dump());
+        if (in_ != In::rest) fail(merge_path() + ": expected tokens, got " + v.text());
         if (stack_.empty()) return &(rest_ = std::move(v));
-        json& parent = *stack_.back();
+        Json& parent = *stack_.back();
         if (parent.is_object()) return &(parent[key_] = std::move(v));
-        parent.push_back(std::move(v));
-        return &parent.back();
+        return &parent.push_back(std::move(v));
     }
-    bool value(json v) {
+    bool value(Json v) {
         place(std::move(v));
         return true;
     }
-    bool open(json v) {
+    bool open(Json v) {
         if (stack_.size() >= 100) fail("nested deeper than 100 levels");
         bool model = stack_.size() == 1 && stack_[0]->is_object() && key_ == "model";
         stack_.push_back(place(std::move(v)));
@@ -123,10 +120,10 @@ class Handler {
     }
 
     const std::string& file_;
-    json& rest_;
+    Json& rest_;
     Vocabulary out_;
-    std::vector<json*> stack_;  // open objects and arrays; only the innermost grows, so the pointers hold
-    const json* model_ = nullptr;
+    std::vector<Json*> stack_;  // open objects and arrays; only the innermost grows, so the pointers hold
+    const Json* model_ = nullptr;
     std::string key_, left_;
     In in_ = In::rest;
     int pair_items_ = 0;
@@ -134,9 +131,9 @@ class Handler {
 
 }  // namespace
 
-Vocabulary parse_tokenizer_json(std::string_view bytes, const std::string& file, json& rest) {
+Vocabulary parse_tokenizer_json(std::string_view bytes, const std::string& file, Json& rest) {
     Handler handler(file, rest);
-    json::sax_parse(bytes.begin(), bytes.end(), &handler);
+    nlohmann::json::sax_parse(bytes.begin(), bytes.end(), &handler);
     return handler.take();
 }
 

@@ -1,11 +1,12 @@
 // tokenizer.json as read: the long lists (vocabulary, merges) apart from the rest.
 #pragma once
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "runtime/json.h"
 
 namespace tandem::text {
 
@@ -18,6 +19,6 @@ struct Vocabulary {
 };
 
 // Fills `rest` with everything but model.vocab and model.merges. An InputError begins with [file].
-Vocabulary parse_tokenizer_json(std::string_view bytes, const std::string& file, nlohmann::json& rest);
+Vocabulary parse_tokenizer_json(std::string_view bytes, const std::string& file, Json& rest);
 
 }  // namespace tandem::text

@@ -1,42 +1,8 @@
 #include "models/text/tokenizer/utf8.h"
 
+#include "runtime/utf8.h"
+
 namespace tandem::text {
-namespace {
-
-// Length of the longest prefix of one character, and whether it is the whole character (Unicode table 3-7).
-struct Prefix {
-    std::size_t bytes;
-    bool whole;
-};
-
-Prefix first_character(std::string_view s) {
-    auto at = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
-    unsigned char lead = at(0);
-    if (lead < 0x80) return {1, true};
-    if (lead < 0xC2 || lead > 0xF4) return {1, false};
-    std::size_t length = char_bytes(s[0]);
-    for (std::size_t i = 1; i < length; i++) {
-        unsigned char low = 0x80, high = 0xBF;
-        if (i == 1 && lead == 0xE0) low = 0xA0;
-        if (i == 1 && lead == 0xED) high = 0x9F;
-        if (i == 1 && lead == 0xF0) low = 0x90;
-        if (i == 1 && lead == 0xF4) high = 0x8F;
-        if (i >= s.size() || at(i) < low || at(i) > high) return {i, false};
-    }
-    return {length, true};
-}
-
-}  // namespace
-
-std::size_t valid_utf8(std::string_view text) {
-    std::size_t at = 0;
-    while (at < text.size()) {
-        Prefix p = first_character(text.substr(at));
-        if (!p.whole) break;
-        at += p.bytes;
-    }
-    return at;
-}
 
 std::uint32_t code_point(std::string_view text, std::size_t at) {
     std::size_t length = char_bytes(text[at]);
@@ -68,7 +34,7 @@ std::string replace_ill_formed(std::string_view bytes) {
     std::string out;
     out.reserve(bytes.size());
     while (!bytes.empty()) {
-        Prefix p = first_character(bytes);
+        Utf8Prefix p = first_character(bytes);
         if (p.whole) out += bytes.substr(0, p.bytes);
         else out += "\uFFFD";
         bytes.remove_prefix(p.bytes);

@@ -7,9 +7,6 @@
 
 namespace tandem::text {
 
-// Bytes of the valid prefix; text.size() where all is well-formed (no surrogates, no overlong forms).
-std::size_t valid_utf8(std::string_view text);
-
 // Bytes of the character that starts with this byte of well-formed text.
 inline std::size_t char_bytes(char first) {
     unsigned char b = static_cast<unsigned char>(first);

@@ -1,5 +1,7 @@
 #include "models/io/bnb.h"
 
+#include <fmt/core.h>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 #include "models/io/safetensors.h"
 
+#include <fmt/core.h>
+
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -171,9 +173,12 @@ TEST_CASE("safetensors survives any damage of a header") {
     });
     CHECK(rejected > 500);
     CHECK(rejected < 2000);  // changes of the data, of a name or of a dtype of the same size are fine
-    std::string deep =
-        "{" + tensor("t", "\"extra\":" + std::string(100000, '[') + std::string(100000, ']') + "," + u8_4) + "}";
-    CHECK(open_error(s, safetensors_bytes(deep, 4)) == "");
+    auto nested = [](std::size_t levels) {
+        std::string extra = std::string(levels, '[') + std::string(levels, ']');
+        return safetensors_bytes("{" + tensor("t", "\"extra\":" + extra + "," + u8_4) + "}", 4);
+    };
+    CHECK(open_error(s, nested(500)) == "");
+    CHECK(contains(open_error(s, nested(100000)), "nested deeper than 512 levels"));
 }
 
 TEST_CASE("reading a file one tensor at a time keeps one tensor resident") {

@@ -1,5 +1,7 @@
 // Attention written down plainly, in any type, with its gradients: what the tiles are compared to.
 #pragma once
+#include <fmt/core.h>
+
 #include "ops/attention/attention.h"
 #include "tests/support/check_op.h"
 

@@ -1,5 +1,7 @@
 #include "ops/rope/rope.h"
 
+#include <fmt/core.h>
+
 #include "tests/support/check_op.h"
 
 using namespace tandem;

@@ -1,17 +1,17 @@
-#include "runtime/options.h"
+#include "tools/options/options.h"
+
+#include <fmt/format.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
 
-#include "runtime/error.h"
+#include "models/io/json_fields.h"
 
 namespace tandem {
 namespace {
@@ -54,13 +54,13 @@ std::string unguarded(std::string value) {
 }
 
 // The text that the command line would have for a value of a config file; none for what it cannot say.
-std::optional<std::string> text_of(const nlohmann::json& value) {
-    if (value.is_string()) return value.get<std::string>();
-    if (value.is_boolean() || value.is_number()) return value.dump();
+std::optional<std::string> text_of(const Json& value) {
+    if (value.is_string()) return value.string();
+    if (value.kind() == Json::Kind::boolean || value.is_number()) return value.text();
     if (!value.is_array()) return {};
     std::string list;
-    for (const nlohmann::json& item : value) {
-        if (item.is_structured() || item.is_null()) return {};
+    for (const Json& item : value.array()) {
+        if (item.is_array() || item.is_object() || item.is_null()) return {};
         list += (list.empty() ? "" : ",") + *text_of(item);
     }
     return list;
@@ -156,35 +156,33 @@ void OptionSet::set(Option& option, const std::string& text, const std::string& 
 }
 
 void OptionSet::read_config(const std::string& file, std::vector<std::string>& errors) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in || std::filesystem::is_directory(file))
-        return errors.push_back(fmt::format("--config {}: the file cannot be read", file));
-    std::set<std::string> seen;
-    auto watch = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
-        if (depth == 1 && event == nlohmann::json::parse_event_t::key)
-            if (std::string key = with('_', value.get<std::string>()); !seen.insert(key).second)
-                errors.push_back(fmt::format("{}: {} stands there twice", file, key));
-        return true;
-    };
-    nlohmann::json values;
     try {
-        values = nlohmann::json::parse(in, watch);
-    } catch (const nlohmann::json::exception& e) {
-        return errors.push_back(fmt::format("{}: expected JSON, got: {}", file, e.what()));
+        Json values = parse_json_file(file);
+        if (!values.is_object())
+            return errors.push_back(
+                fmt::format("{}: expected a JSON object of options, got {}", file, values.kind_name()));
+        std::set<std::string> seen;
+        for (const auto& [key, value] : values.object()) {
+            if (!seen.insert(with('_', key)).second)
+                errors.push_back(fmt::format("{}: {} stands there twice", file, with('_', key)));
+            set_from_config(file, key, value, errors);
+        }
+    } catch (const InputError& e) {
+        errors.push_back(fmt::format("--config {}", e.what()));
     }
-    if (!values.is_object())
-        return errors.push_back(fmt::format("{}: expected a JSON object of options, got {}", file, values.type_name()));
-    for (const auto& [key, value] : values.items()) {
-        Option* option = find(key);
-        std::string source = fmt::format("{}: {}", file, key);
-        if (!option)
-            errors.push_back(fmt::format("{}: unknown option {}; did you mean {}?", file, key, nearest(key)));
-        else if (auto text = text_of(value)) {
-            set(*option, *text, source, errors);
-            option->given = option->field.json() != option->default_json;
-        } else if (!value.is_null())
-            errors.push_back(fmt::format("{} expected {}, got {}", source, option->field.expected, value.dump()));
-    }
+}
+
+void OptionSet::set_from_config(const std::string& file, const std::string& key, const Json& value,
+                                std::vector<std::string>& errors) {
+    Option* option = find(key);
+    std::string source = fmt::format("{}: {}", file, key);
+    if (!option)
+        errors.push_back(fmt::format("{}: unknown option {}; did you mean {}?", file, key, nearest(key)));
+    else if (auto text = text_of(value)) {
+        set(*option, *text, source, errors);
+        option->given = option->field.json() != option->default_json;
+    } else if (!value.is_null())
+        errors.push_back(fmt::format("{} expected {}, got {}", source, option->field.expected, value.text()));
 }
 
 // Names with hyphens, and apart from their values, which may look like anything.
@@ -263,16 +261,14 @@ std::string OptionSet::json() const {
 }
 
 std::vector<std::string> OptionSet::differences(const std::string& json) const {
-    const auto other = nlohmann::json::parse(json, nullptr, false);
-    if (!other.is_object())
-        throw InputError("[options] expected the JSON object of an earlier run's options, got something else");
+    const Json other = parse_json(json, "the options of an earlier run");
     std::vector<std::string> names;
     for (const Option& option : options_) {
-        auto there = other.find(option.names[0]);
-        auto was = there == other.end() ? nlohmann::json::parse(option.default_json) : *there;
-        if (was != nlohmann::json::parse(option.field.json())) names.push_back(option.names[0]);
+        const Json* there = other.find(option.names[0]);
+        const Json was = there ? *there : parse_json(option.default_json, option.names[0]);
+        if (was != parse_json(option.field.json(), option.names[0])) names.push_back(option.names[0]);
     }
-    for (const auto& [key, value] : other.items())
+    for (const auto& [key, value] : JsonFields(other, "the options of an earlier run").members())
         if (!find(key)) names.push_back(key);
     return names;
 }

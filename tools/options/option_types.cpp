@@ -1,10 +1,12 @@
+#include <fmt/core.h>
+
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "runtime/error.h"
-#include "runtime/options.h"
+#include "runtime/json.h"
+#include "tools/options/options.h"
 
 namespace tandem {
 namespace {
@@ -12,10 +14,6 @@ namespace {
 template <class T> bool read_number(std::string_view text, T& value) {
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     return error == std::errc() && end == text.data() + text.size();
-}
-
-std::string quoted(const std::string& text) {
-    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 struct Unit {
@@ -50,14 +48,14 @@ bool OptionType<double>::read(std::string_view text, double& value) {
 std::string OptionType<double>::json(double value) { return fmt::format("{}", value); }
 
 bool OptionType<std::string>::read(std::string_view text, std::string& value) { return value = text, true; }
-std::string OptionType<std::string>::json(const std::string& value) { return quoted(value); }
+std::string OptionType<std::string>::json(const std::string& value) { return json_text(value); }
 
 bool OptionType<std::filesystem::path>::read(std::string_view text, std::filesystem::path& value) {
     value = text;
     return !text.empty();
 }
 std::string OptionType<std::filesystem::path>::json(const std::filesystem::path& value) {
-    return quoted(value.string());
+    return json_text(value.string());
 }
 
 bool OptionType<ByteSize>::read(std::string_view text, ByteSize& value) {

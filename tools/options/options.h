@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/json.h"
+
 namespace tandem {
 
 // "24GB" is 24 * 10^9 bytes, "22694MiB" 22694 * 2^20, "1024" 1024.
@@ -74,11 +76,12 @@ struct OptionType<E> {
             if (name == text) return value = named, true;
         return false;
     }
-    static std::string json(E value) {
+    static std::string text(E value) {
         for (const auto& [name, named] : OptionNames<E>::names)
-            if (named == value) return '"' + std::string(name) + '"';
-        return "null";
+            if (named == value) return std::string(name);
+        return "";
     }
+    static std::string json(E value) { return '"' + text(value) + '"'; }
     static std::string expected() {
         std::string all;
         for (const auto& [name, named] : OptionNames<E>::names) all += (all.empty() ? "" : "|") + std::string(name);
@@ -198,6 +201,8 @@ class OptionSet {
     void report_extras(const std::vector<std::string>& extras, std::vector<std::string>& errors) const;
     void set(Option& option, const std::string& text, const std::string& source, std::vector<std::string>& errors);
     void read_config(const std::string& file, std::vector<std::string>& errors);
+    void set_from_config(const std::string& file, const std::string& key, const Json& value,
+                         std::vector<std::string>& errors);
     Arguments build() const;
 
     std::string command_, summary_, group_;

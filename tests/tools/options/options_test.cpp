@@ -1,4 +1,4 @@
-#include "runtime/options.h"
+#include "tools/options/options.h"
 
 #include <doctest/doctest.h>
 
@@ -196,16 +196,16 @@ TEST_CASE("errors of the config file") {
     std::string at = config.path.string() + ": ";
     Basket b;
     CHECK(b.errors({"--config", config.path}) ==
-          at + "lora_rank stands there twice\n" + at +
+          at + "unknown option lorarank; did you mean lora_rank?\n" + at +
+              "lr expected a number >= 0 and < 1, got 'fast'\n" + at +
               "gpus expected a list of text, separated by commas, got {\"a\":1}\n" + at +
-              "unknown option lorarank; did you mean lora_rank?\n" + at +
-              "lr expected a number >= 0 and < 1, got 'fast'\n" + at + "packing expected true or false, got '1'");
-    CHECK(b.errors({"--config", "/no/such.json"}) == "--config /no/such.json: the file cannot be read");
-    CHECK(b.errors({"--config", "/tmp"}) == "--config /tmp: the file cannot be read");
+              "packing expected true or false, got '1'\n" + at + "lora_rank stands there twice");
+    CHECK(b.errors({"--config", "/no/such.json"}).starts_with("--config [files] cannot read /no/such.json"));
+    CHECK(b.errors({"--config", "/tmp"}).starts_with("--config [files] cannot read /tmp"));
     CHECK(b.errors({"--config"}) == "--config needs a value");
     for (const char* bad : {"", "[1]", "{\"lr\": 1", "3"}) {
         File broken(bad);
-        CHECK_MESSAGE(b.errors({"--config", broken.path}).starts_with(broken.path.string()), bad);
+        CHECK_MESSAGE(b.errors({"--config", broken.path}).find(broken.path.string()) != std::string::npos, bad);
     }
 }
 
