@@ -63,15 +63,8 @@ HostBatch DataFeed::largest() const {
     std::int64_t documents = 0;
     for (std::int64_t r = 0; r < rows_.size(); r++) documents = std::max(documents, rows_[r].end - rows_[r].begin);
     Dataset::Largest most = rows_.largest();
-    HostBatch b;
-    auto zeros = [&](std::int64_t per_row) {
-        return std::vector<std::int32_t>(std::size_t(options_.shape.batch * per_row), 0);
-    };
-    b.tokens = b.positions = b.samples = zeros(most.length);
-    b.cu_seqlens = zeros(documents);
-    b.cu_seqlens.push_back(0);
-    b.rows = b.targets = zeros(most.supervised);
-    return b;
+    const std::int64_t rows = options_.shape.batch;
+    return HostBatch::zeros({rows * most.length, rows * documents, rows * most.supervised});
 }
 
 std::int64_t DataFeed::supervised() const {

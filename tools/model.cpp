@@ -4,7 +4,6 @@
 
 #include "models/io/find_model.h"
 #include "models/io/hf_config.h"
-#include "models/llama/rope_table.h"
 #include "models/text/tokenizer_config.h"
 #include "tools/demo.h"
 
@@ -79,15 +78,7 @@ LoraSpec lora_spec(const AdapterConfig& c) {
 
 Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions,
                  Recompute recompute) {
-    std::int64_t half = config.head_dim / 2;
-    RopeTable table{ctx.empty({positions, half}, DType::f32, "rope.cos", Category::workspace),
-                    ctx.empty({positions, half}, DType::f32, "rope.sin", Category::workspace)};
-    std::vector<float> cos(std::size_t(positions * half)), sin(cos.size());
-    rope_table(rope_frequencies(config.rope, config.head_dim, config.max_positions, positions), positions, cos.data(),
-               sin.data());
-    ctx.upload(table.cos, std::as_bytes(std::span(cos)));
-    ctx.upload(table.sin, std::as_bytes(std::span(sin)));
-    return {config, params, table, recompute};
+    return {config, params, make_rotary(ctx, config, positions), recompute};
 }
 
 }  // namespace tandem

@@ -40,7 +40,7 @@ std::optional<QuantSpec> base_quant(const Model& model, const ModelOptions& opti
 // Its targets as names of modules alone; an InputError for DoRA.
 LoraSpec lora_spec(const AdapterConfig& config);
 
-// On a rank: the tables of positions up to `positions` are made and filled here.
+// On a rank: for documents of up to `positions` tokens.
 Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions,
                  Recompute recompute);
 

@@ -1,7 +1,5 @@
 #include "models/llama/batch.h"
 
-#include <algorithm>
-
 namespace tandem {
 
 void HostBatch::add(std::int32_t sample, std::span<const std::int32_t> ids, std::span<const std::int32_t> labels) {
@@ -17,6 +15,24 @@ void HostBatch::add(std::int32_t sample, std::span<const std::int32_t> ids, std:
     cu_seqlens.push_back(std::int32_t(tokens.size()));
 }
 
+HostBatch HostBatch::zeros(const Sizes& sizes) {
+    HostBatch b;
+    b.tokens.resize(std::size_t(sizes.tokens));
+    b.positions = b.samples = b.tokens;
+    b.cu_seqlens.resize(std::size_t(sizes.documents) + 1);
+    b.rows.resize(std::size_t(sizes.supervised));
+    b.targets = b.rows;
+    return b;
+}
+
+HostBatch HostBatch::continuation(std::span<const std::int32_t> tokens, std::int64_t past) {
+    HostBatch b;
+    b.tokens.assign(tokens.begin(), tokens.end());
+    for (std::size_t t = 0; t < tokens.size(); t++) b.positions.push_back(std::int32_t(past + std::int64_t(t)));
+    b.cu_seqlens.push_back(std::int32_t(tokens.size()));
+    return b;
+}
+
 namespace {
 Tensor upload(Context& ctx, const std::vector<std::int32_t>& values, const char* name) {
     Tensor t = ctx.empty({std::int64_t(values.size())}, DType::i32, name, Category::data);
@@ -25,7 +41,7 @@ Tensor upload(Context& ctx, const std::vector<std::int32_t>& values, const char*
 }
 }  // namespace
 
-Batch upload(Context& ctx, const HostBatch& host) {
+Batch upload(Context& ctx, const Rotary& rotary, const HostBatch& host) {
     Batch b;
     b.tokens = upload(ctx, host.tokens, "batch.tokens");
     b.positions = upload(ctx, host.positions, "batch.positions");
@@ -33,8 +49,7 @@ Batch upload(Context& ctx, const HostBatch& host) {
     b.cu_seqlens = upload(ctx, host.cu_seqlens, "batch.cu_seqlens");
     b.targets.rows = upload(ctx, host.rows, "batch.rows");
     b.targets.targets = upload(ctx, host.targets, "batch.targets");
-    for (std::size_t i = 1; i < host.cu_seqlens.size(); i++)
-        b.longest = std::max<std::int64_t>(b.longest, host.cu_seqlens[i] - host.cu_seqlens[i - 1]);
+    b.rotation = rotation_of(ctx, rotary, host.positions, host.cu_seqlens, b.positions);
     return b;
 }
 

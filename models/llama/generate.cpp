@@ -38,12 +38,7 @@ std::vector<float> Generator::next_logits(std::span<const std::int32_t> tokens, 
     PhaseScope scope(ctx_.memory(), phase);
     std::vector<int> schedule = forward_schedule(model_.params);
     store_.schedule(schedule);
-    HostBatch host;
-    host.tokens.assign(tokens.begin(), tokens.end());
-    for (std::size_t t = 0; t < tokens.size(); t++)
-        host.positions.push_back(std::int32_t(caches_.past + std::int64_t(t)));
-    host.cu_seqlens.push_back(std::int32_t(tokens.size()));
-    Batch batch = upload(ctx_, host);
+    Batch batch = upload(ctx_, model_.rotary, HostBatch::continuation(tokens, caches_.past));
     Value h = hidden_states(ctx_, model_, store_, batch, &caches_);
     Tensor last = logits(ctx_, model_, store_, h.tensor().slice(h.rows() - 1, h.rows()));
     std::vector<float> out(std::size_t(last.elements()));

@@ -27,12 +27,13 @@ Value attend(Context& ctx, const BlockInput& in, int layer, const Value& q, cons
 Value block(Context& ctx, const BlockInput& in, int i, Value h) {
     const LlamaConfig& c = in.model.config;
     const LayerParams& w = in.model.params.layers[std::size_t(i)];
+    const TokenRotation& turn = in.batch.rotation;
     Value x = rmsnorm(ctx, h, w.input_norm, c.rms_eps);  // [tokens, hidden]
     Value q = linear(ctx, x, w.q_proj);
     Value k = linear(ctx, x, w.k_proj);
     Value v = linear(ctx, x, w.v_proj);
-    q = rope(ctx, q, in.batch.positions, in.model.rope, c.head_dim);
-    k = rope(ctx, k, in.batch.positions, in.model.rope, c.head_dim);
+    q = rope(ctx, q, turn.rows, turn.table, c.head_dim);
+    k = rope(ctx, k, turn.rows, turn.table, c.head_dim);
     Value a = attend(ctx, in, i, q, k, v);  // documents do not see each other
     Value o = linear(ctx, a, w.o_proj);
     h = add(ctx, h, o);

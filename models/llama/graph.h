@@ -3,7 +3,6 @@
 #include "models/llama/batch.h"
 #include "models/llama/params.h"
 #include "ops/attention/attention.h"
-#include "ops/rope/rope.h"
 #include "runtime/layer.h"
 
 namespace tandem {
@@ -11,7 +10,7 @@ namespace tandem {
 struct Llama {
     LlamaConfig config;
     Params params;
-    RopeTable rope;
+    Rotary rotary;
     Recompute recompute = Recompute::block;
 };
 

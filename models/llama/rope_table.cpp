@@ -80,8 +80,8 @@ RopeFrequencies rope_frequencies(const RopeConfig& rope, int head_dim, std::int6
     return result;
 }
 
-void rope_table(const RopeFrequencies& frequencies, std::int64_t positions, float* cos, float* sin) {
-    for (std::int64_t p = 0; p < positions; p++) {
+void rope_table(const RopeFrequencies& frequencies, std::span<const std::int32_t> positions, float* cos, float* sin) {
+    for (std::int32_t p : positions) {
         for (float f : frequencies.inverse) {
             double angle = double(p) * double(f);
             *cos++ = float(std::cos(angle) * frequencies.attention_factor);

@@ -10,7 +10,8 @@ double mean_loss(Context& ctx, const Llama& model, LayerStore& store, Collective
         PhaseScope phase(ctx.memory(), "evaluate");
         store.schedule(schedule);
         double loss = 0;
-        ctx.download(std::as_writable_bytes(std::span(&loss, 1)), evaluate(ctx, model, store, upload(ctx, host), 1.0));
+        Batch batch = upload(ctx, model.rotary, host);
+        ctx.download(std::as_writable_bytes(std::span(&loss, 1)), evaluate(ctx, model, store, batch, 1.0));
         sum += loss;
     }
     ranks.sum(std::span(&sum, 1));

@@ -89,7 +89,7 @@ void Trainer::run_micro_batches(const StepInput& input) {
     for (const HostBatch& host : input.micro) {
         PhaseScope phase(ctx_.memory(), "train");
         store_.schedule(schedule_);
-        Batch batch = upload(ctx_, host);
+        Batch batch = upload(ctx_, model_.rotary, host);
         Tensor loss = forward_backward(ctx_, model_, store_, batch, 1.0 / double(input.supervised));
         ctx_.compute().copy(number(done++).data(), loss.data(), loss.bytes());
     }
@@ -121,7 +121,7 @@ int Trainer::first_bad_unit(const StepInput& input) {
     for (const HostBatch& host : input.micro) {
         PhaseScope phase(ctx_.memory(), "diagnose");
         store_.schedule(schedule);
-        Batch batch = upload(ctx_, host);
+        Batch batch = upload(ctx_, model_.rotary, host);
         hidden_states(ctx_, model_, store_, batch, nullptr, [&](int unit, const Tensor& h) {
             all_finite(ctx_, h, finite_);
             if (read(ctx_, finite_) == 0) bad = std::min(bad, unit);

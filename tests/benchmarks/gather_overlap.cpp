@@ -90,13 +90,13 @@ Measured measure(const Case& c, const LlamaConfig& config, const Params& params,
             auto begin = Trace::Clock::now();
             {
                 store.schedule(schedule);
-                Batch b = upload(ctx, batch(tokens));
+                Batch b = upload(ctx, llama.rotary, batch(tokens));
                 forward_backward(ctx, llama, store, b, 1.0 / tokens);
             }
             auto end = Trace::Clock::now();
             {
                 store.schedule(forward);
-                Batch b = upload(ctx, batch(tokens));
+                Batch b = upload(ctx, llama.rotary, batch(tokens));
                 auto start = Trace::Clock::now();
                 evaluate(ctx, llama, store, b, 1.0 / tokens);
                 if (ctx.rank() == 0 && step) forwards.push_back(layer_seconds(trace, start, Trace::Clock::now()));

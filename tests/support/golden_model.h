@@ -1,6 +1,7 @@
 // A small checkpoint on one or more CPU ranks: all that one batch gives, from the hidden states to the gradients.
 #pragma once
 #include <map>
+#include <numeric>
 
 #include "dist/launch.h"
 #include "models/llama/rope_table.h"
@@ -72,7 +73,7 @@ class GoldenRun {
             Llama llama = make_llama(ctx, model_.config, params_, batch.length, Recompute::block);
             if (rope_ == GoldenModel::Rope::from_bf16) round_rope(ctx, llama, batch.length);
             std::int64_t each = batch.samples / ranks_, begin = each * ctx.rank();
-            Batch mine = upload(ctx, batch.part(begin, begin + each));
+            Batch mine = upload(ctx, llama.rotary, batch.part(begin, begin + each));
             for (int layers = 0; layers < model_.config.layers; layers++)
                 append(rank, out.hidden, std::size_t(layers), first_layers(ctx, llama, store, mine, layers));
             forward(rank, llama, store, mine, out);
@@ -96,10 +97,12 @@ class GoldenRun {
         const LlamaConfig& c = llama.config;
         RopeFrequencies f = rope_frequencies(c.rope, c.head_dim, c.max_positions, positions);
         for (float& x : f.inverse) x = float(bf16(x));
-        std::vector<float> cos(std::size_t(llama.rope.cos.elements())), sin(cos.size());
-        rope_table(f, positions, cos.data(), sin.data());
-        ctx.upload(llama.rope.cos, std::as_bytes(std::span(cos)));
-        ctx.upload(llama.rope.sin, std::as_bytes(std::span(sin)));
+        std::vector<std::int32_t> all(static_cast<std::size_t>(positions));
+        std::iota(all.begin(), all.end(), 0);
+        std::vector<float> cos(std::size_t(llama.rotary.table.cos.elements())), sin(cos.size());
+        rope_table(f, all, cos.data(), sin.data());
+        ctx.upload(llama.rotary.table.cos, std::as_bytes(std::span(cos)));
+        ctx.upload(llama.rotary.table.sin, std::as_bytes(std::span(sin)));
     }
 
     static Tensor first_layers(Context& ctx, Llama llama, LayerStore& store, const Batch& batch, int layers) {

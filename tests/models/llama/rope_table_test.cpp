@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <numeric>
 #include <string>
 
 #include "models/io/rope_config.h"
@@ -43,7 +43,9 @@ TEST_CASE("the table holds cos and sin of every position, scaled, rounded once")
     RopeFrequencies f = rope_frequencies(rope, 6, 4096, 4096);
     CHECK(f.attention_factor == doctest::Approx(0.1 * std::log(4.0) + 1));
     std::vector<float> cos(5000 * 3), sin(5000 * 3);
-    rope_table(f, 5000, cos.data(), sin.data());
+    std::vector<std::int32_t> positions(5000);
+    std::iota(positions.begin(), positions.end(), 0);
+    rope_table(f, positions, cos.data(), sin.data());
     for (std::size_t i = 0; i < cos.size(); i += 7) {
         double angle = double(i / 3) * double(f.inverse[i % 3]);
         CHECK(cos[i] == float(std::cos(angle) * f.attention_factor));
