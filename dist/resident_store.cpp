@@ -24,19 +24,15 @@ ResidentStore::ResidentStore(Context& ctx, Transport& transport, Collective& col
 
 class ResidentStore::Held final : public Lease::Impl {
   public:
-    Held(Unit& unit, Stream& user) : unit_(unit), users_(user) { unit_.holders++; }
+    Held(Unit& unit, Stream& user) : unit_(unit), user_(user) { unit_.holders++; }
     ~Held() override {
-        for (Stream* s : users_.streams()) unit_.ends[s] = s->record();
+        unit_.ends[&user_] = user_.record();
         unit_.holders--;
-    }
-    void also_on(Stream& stream) override {
-        stream.wait(unit_.ready);
-        users_.add(stream);
     }
 
   private:
     Unit& unit_;
-    Users users_;
+    Stream& user_;
 };
 
 Lease ResidentStore::acquire(int u, Stream& user) {

@@ -39,20 +39,4 @@ class StoreBase : public LayerStore {
     bool started_ = false;  // a schedule was announced: everything is loaded
 };
 
-// Notes the streams that use a unit; what a lease's end waits for.
-class Users {
-  public:
-    explicit Users(Stream& first) : streams_{&first} {}
-    void add(Stream& stream) { streams_.push_back(&stream); }
-    const std::vector<Stream*>& streams() const { return streams_; }
-    std::vector<Event> record() const {
-        std::vector<Event> events;
-        for (Stream* s : streams_) events.push_back(s->record());
-        return events;
-    }
-
-  private:
-    std::vector<Stream*> streams_;
-};
-
 }  // namespace tandem

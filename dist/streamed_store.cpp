@@ -40,20 +40,16 @@ std::size_t StreamedStore::arena_size(const StoreOptions& options) const {
 
 class StreamedStore::Held final : public Lease::Impl {
   public:
-    Held(StreamedStore& store, int unit, Stream& user) : store_(store), unit_(unit), users_(user) {}
+    Held(StreamedStore& store, int unit, Stream& user) : store_(store), unit_(unit), user_(user) {}
     ~Held() override {
-        store_.residency_.release(unit_, users_.record());
+        store_.residency_.release(unit_, {user_.record()});
         store_.carry_out_orders();
-    }
-    void also_on(Stream& stream) override {
-        stream.wait(store_.ready_[std::size_t(unit_)]);
-        users_.add(stream);
     }
 
   private:
     StreamedStore& store_;
     const int unit_;
-    Users users_;
+    Stream& user_;
 };
 
 Lease StreamedStore::acquire(int unit, Stream& user) {

@@ -13,18 +13,18 @@ float boundary(int i, int bins) {
     return i < (bins + 1) / 2 ? std::fma(step, float(i), 0.1f) : std::fma(-step, float(bins - i), 1.0f);
 }
 
-DynamicMap make_map(bool with_negatives) {
+DynamicMap make_map() {
     constexpr float decades[] = {1e-6f, 1e-5f, 1e-4f, 1e-3f, 1e-2f, 1e-1f, 1.0f};
     DynamicMap map;
     std::size_t n = 0;
     map.value[n++] = 0.0f;
     map.value[n++] = 1.0f;
     for (int i = 0; i < 7; i++) {
-        int bins = with_negatives ? 1 << i : 2 << i;
+        const int bins = 1 << i;
         for (int b = 0; b < bins; b++) {
             float v = decades[i] * ((boundary(b, bins) + boundary(b + 1, bins)) / 2);
             map.value[n++] = v;
-            if (with_negatives) map.value[n++] = -v;
+            map.value[n++] = -v;
         }
     }
     std::sort(map.value.begin(), map.value.end());
@@ -35,12 +35,7 @@ DynamicMap make_map(bool with_negatives) {
 }  // namespace
 
 const DynamicMap& signed_dynamic_map() {
-    static const DynamicMap map = make_map(true);
-    return map;
-}
-
-const DynamicMap& unsigned_dynamic_map() {
-    static const DynamicMap map = make_map(false);
+    static const DynamicMap map = make_map();
     return map;
 }
 

@@ -1,4 +1,4 @@
-// The 8-bit dynamic maps, as bitsandbytes makes them (Dettmers et al., 8-bit Optimizers via Block-wise Quantization,
+// The signed 8-bit dynamic map, as bitsandbytes makes it (Dettmers et al., 8-bit Optimizers via Block-wise Quantization,
 // 2022).
 #pragma once
 #include <array>
@@ -18,7 +18,6 @@ struct DynamicMap {
     }
 };
 
-const DynamicMap& signed_dynamic_map();    // -0.99296875 .. 1, 0 at 127: second-level scales, Adam's m
-const DynamicMap& unsigned_dynamic_map();  // 0 .. 1: Adam's v
+const DynamicMap& signed_dynamic_map();  // -0.99296875 .. 1, 0 at 127: second-level scales
 
 }  // namespace tandem

@@ -10,7 +10,7 @@
 
 namespace tandem {
 
-enum class WeightFormat : std::uint8_t { dense, nf4, fp4 };
+enum class WeightFormat : std::uint8_t { nf4, fp4 };
 
 struct QuantSpec {
     WeightFormat format = WeightFormat::nf4;
@@ -46,5 +46,14 @@ struct QuantTensor {
     const float* offset = nullptr;      // [1]
 };
 QuantTensor quant_view(const QuantSpec& spec, std::int64_t rows, std::int64_t cols, const std::byte* bytes);
+
+// The absmax of one block. Double quantization has two roundings: the product, and the sum with the offset
+// (bitsandbytes).
+inline float absmax_of_block(const QuantTensor& q, std::int64_t block) {
+    if (!q.spec.nested) return q.absmax[block];
+    const float outer = q.nested_absmax[std::uint64_t(block) / unsigned(q.spec.nested_block)];
+    const float scaled = q.nested_map[q.absmax_codes[block]] * outer;
+    return scaled + *q.offset;
+}
 
 }  // namespace tandem

@@ -21,13 +21,6 @@ void quantize(const QuantSpec& spec,
               std::byte* out,  // [quant_layout(spec, elements).bytes]
               ThreadPool& pool);
 
-// The absmax of one block; with double quantization the product and the sum are rounded separately.
-inline float absmax_of_block(const QuantTensor& q, std::int64_t block) {
-    if (!q.spec.nested) return q.absmax[block];
-    const float scaled = q.nested_map[q.absmax_codes[block]] * q.nested_absmax[block / q.spec.nested_block];
-    return scaled + *q.offset;
-}
-
 // out[i] = T(code value * absmax) of flat element first + i: the product in fp32, then one rounding to T (double and
 // float hold it as it is). Throws Error if the range is not inside the tensor.
 template <class T>  // double | float | bf16

@@ -22,7 +22,7 @@ using GradSlotPtr = std::shared_ptr<GradSlot>;
 class Value {
   public:
     Value() = default;
-    Value(Tensor tensor) : tensor_(std::move(tensor)) {}
+    explicit Value(Tensor tensor) : tensor_(std::move(tensor)) {}  // no gradient is wanted
     Value(Tensor tensor, GradSlotPtr slot) : tensor_(std::move(tensor)), slot_(std::move(slot)) {}
     operator const Tensor&() const { return tensor_; }
     const Tensor& tensor() const { return tensor_; }

@@ -69,7 +69,7 @@ class Context {
     int rank() const { return parts_.rank; }
     int world_size() const { return parts_.world_size; }
     DType compute_type() const { return parts_.compute; }
-    DType gradient_type() const { return parts_.compute == DType::f64 ? DType::f64 : DType::f32; }  // of parameters
+    DType gradient_type() const { return accumulator_type(parts_.compute); }  // of parameters
     Memory& memory() { return *parts_.memory; }
     Stream& compute() { return *parts_.compute_stream; }
     Stream& gather() { return *parts_.gather_stream; }

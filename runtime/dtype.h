@@ -64,6 +64,7 @@ template <> inline constexpr DType dtype_of<std::uint8_t> = DType::u8;
 template <class T> struct Accumulate { using type = float; };
 template <> struct Accumulate<double> { using type = double; };
 template <class T> using accumulate_t = typename Accumulate<T>::type;
+constexpr DType accumulator_type(DType t) { return t == DType::f64 ? DType::f64 : DType::f32; }
 
 [[noreturn]] void not_computed_with(DType t);
 

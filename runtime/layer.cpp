@@ -59,7 +59,7 @@ Value layer(Context& ctx, LayerStore& store, int unit, const Value& input, Recom
     LeaseScope lease(ctx, store, unit);
     if (!wanted) {
         TapeScope quiet(ctx, nullptr);
-        return body(ctx, input).tensor();
+        return Value(body(ctx, input).tensor());
     }
     if (recompute == Recompute::block) {
         Tensor y = [&] {

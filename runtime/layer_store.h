@@ -29,13 +29,12 @@ constexpr std::size_t range_size(std::size_t size, int world_size, std::size_t q
     return (size + parts - 1) / parts * quantum;
 }
 
-// Holds a unit's bytes. Move-only; its end lets the buffer go once every stream named here has passed the point.
+// Holds a unit's bytes. Move-only; its end lets the buffer go once its user's stream has passed the point.
 class Lease {
   public:
     class Impl {
       public:
         virtual ~Impl() = default;  // gives back; never throws
-        virtual void also_on(Stream& stream) = 0;
     };
     Lease() = default;
     Lease(std::unique_ptr<Impl> impl, std::span<const std::byte> frozen, std::span<const std::byte> trainable)
@@ -43,7 +42,6 @@ class Lease {
 
     std::span<const std::byte> frozen() const { return frozen_; }        // null data on the plan device
     std::span<const std::byte> trainable() const { return trainable_; }  // in the compute type
-    void also_on(Stream& stream) { impl_->also_on(stream); }  // waits for the bytes; the lease's end waits for it
 
   private:
     std::unique_ptr<Impl> impl_;

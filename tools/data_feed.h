@@ -28,7 +28,6 @@ class DataFeed {
     // A batch as large as any, of zeros; for planning.
     HostBatch largest() const;
     std::int64_t supervised() const;  // targets of the whole data set
-    std::int64_t longest() const { return rows_.largest().length; }
 
   private:
     StepSamples samples(std::int64_t done);

@@ -21,7 +21,7 @@ Value attend(Context& ctx, const BlockInput& in, int layer, const Value& q, cons
     if (!in.caches) return attention(ctx, q, k, v, in.batch.cu_seqlens, shape);
     KvCache cache = in.caches->layers[std::size_t(layer)];
     cache.past = int(in.caches->past);
-    return attention_cached(ctx, q, k, v, cache, shape);
+    return Value(attention_cached(ctx, q, k, v, cache, shape));
 }
 
 Value block(Context& ctx, const BlockInput& in, int i, Value h) {
@@ -109,7 +109,7 @@ Tensor forward_backward(Context& ctx, const Llama& model, LayerStore& store, con
 Tensor logits(Context& ctx, const Llama& model, LayerStore& store, const Tensor& h) {
     const HeadParams& w = model.params.head;
     LeaseScope lease(ctx, store, w.unit);
-    Value x = rmsnorm(ctx, h, w.norm, model.config.rms_eps);
+    Value x = rmsnorm(ctx, Value(h), w.norm, model.config.rms_eps);
     return lm_head(ctx, x, w.weight);
 }
 

@@ -33,8 +33,8 @@ Value attention(Context& ctx, const Value& q, const Value& k, const Value& v, co
     const std::int64_t tokens = q.dim(0);
     // The documents' lengths are not known here; one document of all tokens is the most there can be.
     const Cost cost = cost_of(double(tokens) * double(tokens + 1) / 2, shape, q, 2 * double(k.bytes()));
-    Value y = ctx.empty_like(q, "attention.y");
-    Tensor lse = ctx.empty({shape.heads, tokens}, q.dtype() == DType::f64 ? DType::f64 : DType::f32, "attention.lse");
+    Value y(ctx.empty_like(q, "attention.y"));
+    Tensor lse = ctx.empty({shape.heads, tokens}, accumulator_type(q.dtype()), "attention.lse");
     ctx.run({"attention", cost, {q, k, v, cu_seqlens}, {y, lse}}, [&](auto device) {
         attention_forward(device, {q, k, v, cu_seqlens, shape, y, lse});
     });

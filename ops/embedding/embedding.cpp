@@ -8,7 +8,7 @@ namespace tandem {
 Value embedding(Context& ctx, const Tensor& tokens, const Param& weight) {
     expect("embedding", "tokens of one dimension and a weight of two",
            tokens.shape().rank() == 1 && weight.shape.rank() == 2);
-    Value y = ctx.empty({tokens.dim(0), weight.shape[1]}, weight.dtype, "embedding.y");
+    Value y(ctx.empty({tokens.dim(0), weight.shape[1]}, weight.dtype, "embedding.y"));
     ctx.run({"embedding", cost::elementwise(y, y), {tokens}, {y}}, [&](auto device) {
         embedding_forward(device, {tokens, ctx.bytes(weight), y});
     });

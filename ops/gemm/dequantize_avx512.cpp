@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "ops/gemm/dequantize.h"
 #include "ops/gemm/machines.h"
+#include "quant/quant_tensor.h"
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
 
@@ -63,7 +63,7 @@ template <class T> TARGET void dequantize_to(const QuantTensor& weight, std::int
     while (begin < end) {
         const std::int64_t block = begin >> shift;
         const std::int64_t stop = std::min(end, (block + 1) << shift);
-        const float absmax = block_absmax(weight, block);
+        const float absmax = absmax_of_block(weight, block);
         const auto table = make_table(_mm512_mul_ps(code_book, _mm512_set1_ps(absmax)), T{});
         if (begin % 2) {
             *out++ = T(weight.code_book[weight.codes[begin / 2] & 15] * absmax);

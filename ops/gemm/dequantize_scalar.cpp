@@ -1,8 +1,8 @@
 // The 16 values of a block are made once; an element is then a look-up.
 #include <algorithm>
 
-#include "ops/gemm/dequantize.h"
 #include "ops/gemm/machines.h"
+#include "quant/quant_tensor.h"
 
 namespace tandem {
 
@@ -11,7 +11,7 @@ template <class T> void dequantize_to(const QuantTensor& weight, std::int64_t be
     while (begin < end) {
         const std::int64_t block = begin / weight.spec.block;
         const std::int64_t stop = std::min(end, (block + 1) * weight.spec.block);
-        const float absmax = block_absmax(weight, block);
+        const float absmax = absmax_of_block(weight, block);
         T values[16];
         for (int code = 0; code < 16; code++) values[code] = T(weight.code_book[code] * absmax);
         for (; begin < stop; begin++) {

@@ -103,7 +103,7 @@ Value linear(Context& ctx, const Value& x, const Linear& w) {
     const Param& weight = w.weight.param;
     expect("linear", "x and weight of equal width", x.dim(-1) == weight.shape[1]);
     expect("linear", "a frozen weight where it is quantized", !(w.weight.quant && weight.trainable));
-    Value y = ctx.empty({x.rows(), weight.shape[0]}, x.dtype(), "linear.y");
+    Value y(ctx.empty({x.rows(), weight.shape[0]}, x.dtype(), "linear.y"));
     ctx.run({"linear", weight_cost(w, x, y), {x}, {y}}, [&](auto device) {
         linear_forward(device, {x, bytes_of(ctx, w.weight), w.bias ? ctx.bytes(w.bias) : Tensor(), y});
     });

@@ -9,8 +9,6 @@ namespace tandem {
 
 namespace {
 
-DType accumulation_type(DType t) { return t == DType::f64 ? DType::f64 : DType::f32; }
-
 Cost product_cost(const Tensor& hidden, const Tensor& logits, const Weight& w) {
     return cost::matmul(logits.rows(), logits.dim(-1), hidden.dim(-1),
                         double(logits.bytes() + hidden.bytes()) +
@@ -25,7 +23,7 @@ std::int64_t default_rows_per_chunk(std::int64_t vocab) {
 
 Tensor lm_head(Context& ctx, const Tensor& h, const Weight& weight) {
     expect("lm_head", "h and weight of equal width", h.dim(-1) == weight.param.shape[1]);
-    Tensor logits = ctx.empty({h.rows(), weight.param.shape[0]}, accumulation_type(h.dtype()), "lm_head.logits");
+    Tensor logits = ctx.empty({h.rows(), weight.param.shape[0]}, accumulator_type(h.dtype()), "lm_head.logits");
     ctx.run({"lm_head", product_cost(h, logits, weight), {h}, {logits}}, [&](auto device) {
         lm_head_logits(device, h, {ctx.bytes(weight.param), weight.quant}, logits);
     });
@@ -43,7 +41,7 @@ Tensor lm_head_loss(Context& ctx, const Value& h, const Weight& weight, const Lo
 
     Tensor losses = ctx.empty({supervised}, DType::f64, "lm_head.losses");
     Tensor hidden = ctx.empty({chunk, width}, h.dtype(), "lm_head.hidden");
-    Tensor logits = ctx.empty({chunk, vocab}, accumulation_type(h.dtype()), "lm_head.logits");
+    Tensor logits = ctx.empty({chunk, vocab}, accumulator_type(h.dtype()), "lm_head.logits");
     Tensor dlogits, dhidden;
     GradOut dh, dweight;
     if (learns) {

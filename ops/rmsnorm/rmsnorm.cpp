@@ -7,8 +7,8 @@ namespace tandem {
 
 Value rmsnorm(Context& ctx, const Value& x, const Param& weight, double eps) {
     expect("rmsnorm", "weight", weight.shape, Shape{x.dim(-1)});
-    Value y = ctx.empty_like(x, "rmsnorm.y");
-    Tensor rstd = ctx.empty({x.rows()}, x.dtype() == DType::f64 ? DType::f64 : DType::f32, "rmsnorm.rstd");
+    Value y(ctx.empty_like(x, "rmsnorm.y"));
+    Tensor rstd = ctx.empty({x.rows()}, accumulator_type(x.dtype()), "rmsnorm.rstd");
     ctx.run({"rmsnorm", cost::elementwise(x, y), {x}, {y, rstd}}, [&](auto device) {
         rmsnorm_forward(device, {x, ctx.bytes(weight), eps, y, rstd});
     });

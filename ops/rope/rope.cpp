@@ -13,13 +13,13 @@ Value rope(Context& ctx, const Value& x, const Tensor& positions, const RopeTabl
             fmt::format("[rope] expected an even head_dim that divides the {} columns of x, got {}; check head_dim "
                         "in the model's config",
                         x.dim(-1), head_dim));
-    DType accumulate = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
+    DType accumulate = accumulator_type(x.dtype());
     expect("rope", "positions", positions.shape(), Shape{x.dim(0)});
     expect("rope", "a cosine table", table.cos.shape(), Shape{table.cos.dim(0), head_dim / 2});
     expect("rope", "a sine table", table.sin.shape(), table.cos.shape());
     expect("rope", "tables in f64 for x in f64, else in f32",
            table.cos.dtype() == accumulate && table.sin.dtype() == accumulate);
-    Value y = ctx.empty_like(x, "rope.y");
+    Value y(ctx.empty_like(x, "rope.y"));
     ctx.run({"rope", cost::elementwise(x, y), {x, positions, table.cos, table.sin}, {y}}, [&](auto device) {
         rope_rotate(device, {x, positions, table, head_dim, Rotation::forward, y, {}});
     });

@@ -8,7 +8,7 @@ namespace tandem {
 Value swiglu(Context& ctx, const Value& gate, const Value& up) {
     expect("swiglu", "up", up.shape(), gate.shape());
     expect("swiglu", "gate and up of one type", gate.dtype() == up.dtype());
-    Value y = ctx.empty_like(gate, "swiglu.y");
+    Value y(ctx.empty_like(gate, "swiglu.y"));
     ctx.run({"swiglu", cost::elementwise(gate, up, y), {gate, up}, {y}}, [&](auto device) {
         swiglu_forward(device, {gate, up, y});
     });

@@ -160,7 +160,6 @@ TEST_CASE("stores: what was let go is poisoned once its users have passed") {
         std::span<const std::byte> frozen, trainable;
         {
             Lease lease = store.acquire(0, ctx.compute());
-            lease.also_on(ctx.reduce());
             frozen = lease.frozen();
             trainable = lease.trainable();
             CHECK(trainable[0] == std::byte{0});

@@ -211,7 +211,7 @@ TEST_CASE("a card refuses what the CPU refuses") {
     if (!has_card()) return;
     const std::vector<float> x(64);
     TestRank rank(DType::f32, 1, DeviceKind::cuda);
-    CHECK_THROWS_AS(quantize_on_card(rank, {.format = WeightFormat::dense}, x), Error);
+    CHECK_THROWS_AS(quantize_on_card(rank, {.format = WeightFormat{9}}, x), Error);
     CHECK_THROWS_AS(quantize_on_card(rank, {.block = 48}, x), Error);
     CHECK_THROWS_AS(quantize_on_card(rank, {}, std::vector<double>(64)), Error);
 }

@@ -112,8 +112,8 @@ TEST_CASE("a tensor that cannot be quantized is refused") {
             CHECK_THROWS_AS(Quantized({}, x), Error);
             x[at] = good;
         }
-    CHECK_THROWS_WITH(Quantized({.format = WeightFormat::dense}, x),
-                      "[quantize] expected nf4 or fp4, got format number 0");
+    CHECK_THROWS_WITH(Quantized({.format = WeightFormat{9}}, x),
+                      "[quantize] expected nf4 or fp4, got format number 9");
     for (int block : {0, 16, 48, 8192, -64}) {
         std::byte unused[1];
         CHECK_THROWS_AS(quantize({.block = block}, x.data(), 64, unused, pool), Error);

@@ -55,7 +55,6 @@ class StepSchedule {
     Position position(std::int64_t step) const {
         return {step / steps_per_epoch(), step % steps_per_epoch() * shape_.samples()};
     }
-    std::int64_t step(Position at) const { return at.epoch * steps_per_epoch() + at.offset / shape_.samples(); }
     // Whichever comes first; max_steps -1 is no limit.
     std::int64_t total_steps(std::int64_t epochs, std::int64_t max_steps) const {
         std::int64_t all = epochs * steps_per_epoch();

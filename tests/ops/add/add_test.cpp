@@ -18,7 +18,7 @@ TEST_CASE("add: tensors may begin anywhere") {
         for (DType type : {DType::f32, DType::bf16}) {
             TestRank rank(type, 1, kind);
             Tensor all = tensor_of(rank.ctx, {5, 2}, type, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
-            CHECK(values_of(rank.ctx, add(rank.ctx, all.slice(0, 4), all.slice(1, 5))) ==
+            CHECK(values_of(rank.ctx, add(rank.ctx, Value(all.slice(0, 4)), Value(all.slice(1, 5)))) ==
                   std::vector<double>{2, 4, 6, 8, 10, 12, 14, 16});
         }
 }
@@ -54,6 +54,6 @@ TEST_CASE("add shares dy where it is the first gradient") {
 
 TEST_CASE("add refuses two shapes") {
     TestRank rank(DType::f32);
-    Value a = rank.ctx.empty({2, 3}, DType::f32, "a"), b = rank.ctx.empty({3, 2}, DType::f32, "b");
+    Value a(rank.ctx.empty({2, 3}, DType::f32, "a")), b(rank.ctx.empty({3, 2}, DType::f32, "b"));
     CHECK_THROWS_WITH(add(rank.ctx, a, b), "[add] expected b of shape [2, 3], got [3, 2]");
 }

@@ -187,7 +187,7 @@ TEST_CASE("gemm refuses what it cannot multiply") {
         change(args);
         CHECK_THROWS_AS(gemm(device.cpu, args), Error);
     };
-    Weight weight({}, 8, 6, random), dense({.format = WeightFormat::dense}, 8, 6, random);
+    Weight weight({}, 8, 6, random);
     refused([](GemmArgs& a) { a.m = -1; });
     refused([](GemmArgs& a) { a.a.dtype = DType::i8; });
     refused([](GemmArgs& a) { a.b.dtype = DType::f16; });
@@ -197,7 +197,9 @@ TEST_CASE("gemm refuses what it cannot multiply") {
     refused([](GemmArgs& a) { a.c_stride = 5; });
     refused([&](GemmArgs& a) { a.a.quant = &weight.view; });
     refused([&](GemmArgs& a) { a.b = {.transposed = true, .quant = &weight.view}; });
-    refused([&](GemmArgs& a) { a.b = {.quant = &dense.view}; });
+    QuantTensor other = weight.view;
+    other.spec.format = WeightFormat{9};
+    refused([&](GemmArgs& a) { a.b = {.quant = &other}; });
     CHECK_NOTHROW(gemm(device.cpu, p.args));
 }
 

@@ -136,7 +136,7 @@ TEST_CASE("a quantized weight gives the bits of the dense weight that it stands 
 
 TEST_CASE("linear refuses another width, and to train a quantized weight") {
     TestRank rank(DType::f32);
-    Value x = rank.ctx.empty({2, 3}, DType::f32, "x");
+    Value x(rank.ctx.empty({2, 3}, DType::f32, "x"));
     Param narrow{0, false, 0, {4, 5}, DType::f32}, trained{0, true, 0, {4, 3}, DType::f32};
     CHECK_THROWS_WITH(linear(rank.ctx, x, {.weight = {narrow, {}}, .bias = {}, .lora = {}}),
                       "[linear] expected x and weight of equal width");

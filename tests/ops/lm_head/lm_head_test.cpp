@@ -173,7 +173,7 @@ TEST_CASE("lm_head_loss over a large vocabulary") {
             for (std::size_t i = 0; i < w.size(); i++) w[i] = 200 * std::sin(double(i));
             Param p = rank.store.add(false, {large, 1}, w);
             LeaseScope lease(ctx, rank.store, 0);
-            Value h = tensor_of(ctx, {1, 1}, DType::f32, {1});
+            Value h(tensor_of(ctx, {1, 1}, DType::f32, {1}));
             Tensor loss = lm_head_loss(ctx, h, {p, {}}, {indices_of(ctx, {0}), indices_of(ctx, {0})}, 1, 32);
             double sum = 0;
             for (double v : w) sum += std::exp(double(float(v)) - 200);

@@ -19,7 +19,7 @@ RopeTable make_table(Context& ctx, DType x, std::int64_t positions, int head_dim
             cos.push_back(std::cos(angle));
             sin.push_back(std::sin(angle));
         }
-    DType type = x == DType::f64 ? DType::f64 : DType::f32;
+    DType type = accumulator_type(x);
     return {tensor_of(ctx, {positions, half}, type, cos), tensor_of(ctx, {positions, half}, type, sin)};
 }
 

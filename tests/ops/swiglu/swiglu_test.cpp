@@ -27,8 +27,8 @@ TEST_CASE("swiglu adds to gradients that are there") {
 TEST_CASE("swiglu of large gates is finite") {
     for (DeviceKind kind : device_kinds()) {
         TestRank rank(DType::f32, 1, kind);
-        Value gate = tensor_of(rank.ctx, {1, 4}, DType::f32, {-1e30, -100, 100, 1e30});
-        Value up = tensor_of(rank.ctx, {1, 4}, DType::f32, {1, 1, 1, 1});
+        Value gate(tensor_of(rank.ctx, {1, 4}, DType::f32, {-1e30, -100, 100, 1e30}));
+        Value up(tensor_of(rank.ctx, {1, 4}, DType::f32, {1, 1, 1, 1}));
         std::vector<double> y = values_of(rank.ctx, swiglu(rank.ctx, gate, up));
         CHECK(y[0] == 0);
         CHECK(std::abs(y[1]) < 1e-38);
