@@ -40,9 +40,10 @@ void Metrics::line(const std::string& text) {
 }
 
 void Metrics::add(const StepMetrics& m) {
-    Json j = Json::Object{{"step", m.step}, {"epoch", m.epoch}, {"loss", m.loss}, {"grad_norm", m.grad_norm}, {"lr", m.lr},
-           {"tokens", m.tokens}, {"supervised_tokens", m.supervised_tokens}, {"seconds", m.seconds},
-           {"tokens_per_second", double(m.tokens) / m.seconds}};
+    Json j = Json::Object{{"step", m.step}, {"epoch", m.epoch}, {"loss", m.loss},
+                          {"grad_norm", m.grad_norm}, {"lr", m.lr}, {"tokens", m.tokens},
+                          {"supervised_tokens", m.supervised_tokens}, {"seconds", m.seconds},
+                          {"tokens_per_second", double(m.tokens) / m.seconds}};
     line(j.text());
 }
 

@@ -33,7 +33,8 @@ void JsonFields::fail(std::string_view key, const std::string& what) const {
 
 std::int64_t JsonFields::checked(std::string_view key, const Json& value, IntegerRange range) const {
     if (value.kind() != Json::Kind::integer)
-        fail(key, fmt::format("must be an integer, got {}", value.is_number() ? value.text() : std::string(value.kind_name())));
+        fail(key, fmt::format("must be an integer, got {}",
+                              value.is_number() ? value.text() : std::string(value.kind_name())));
     std::int64_t n = value.integer();
     if (n < range.min || n > range.max)
         fail(key, fmt::format("must be from {} to {}, got {}", range.min, range.max, n));
@@ -64,7 +65,8 @@ std::optional<double> JsonFields::positive_number(std::string_view key) const {
 std::optional<bool> JsonFields::boolean(std::string_view key) const {
     const Json* value = find(key);
     if (!value) return std::nullopt;
-    if (value->kind() != Json::Kind::boolean) fail(key, fmt::format("must be true or false, got {}", value->kind_name()));
+    if (value->kind() != Json::Kind::boolean)
+        fail(key, fmt::format("must be true or false, got {}", value->kind_name()));
     return value->boolean();
 }
 

@@ -50,7 +50,8 @@ TEST_CASE("json: what is wrong is a sentence, however deep, long or raw it is") 
     CHECK(problem(std::string(512, '[') + std::string(512, ']')).empty());
     CHECK(contains(problem(std::string("[1]\0x", 5)), "NUL byte"));
     CHECK(contains(problem("{\"a\": 1"), "line 1"));
-    for (const std::string& bad : {std::string("[\"\xff\xfe"), "\"" + std::string(1 << 20, 'x'), std::string("\x1b[2J")}) {
+    const std::string long_text = "\"" + std::string(1 << 20, 'x');
+    for (const std::string& bad : {std::string("[\"\xff\xfe"), long_text, std::string("\x1b[2J")}) {
         std::string what = problem(bad);
         CHECK(!what.empty());
         CHECK(what.size() < 1100);

@@ -17,7 +17,8 @@ class Handler {
     bool boolean(bool v) { return value(v); }
     bool number_integer(std::int64_t v) { return in_ == In::vocab ? id(v) : value(v); }
     bool number_unsigned(std::uint64_t v) {
-        return in_ == In::vocab ? id(v > std::uint64_t(largest_id) ? -1 : std::int64_t(v)) : value(v > std::uint64_t(INT64_MAX) ? Json(double(v)) : Json(v));
+        if (in_ == In::vocab) return id(v > std::uint64_t(largest_id) ? -1 : std::int64_t(v));
+        return value(v > std::uint64_t(INT64_MAX) ? Json(double(v)) : Json(v));
     }
     bool number_float(double v, const std::string&) { return value(v); }
     bool binary(nlohmann::json::binary_t&) { fail("binary data"); }
