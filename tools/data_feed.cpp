@@ -1,6 +1,9 @@
 #include "tools/data_feed.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <cstdio>
 
 namespace tandem {
 
@@ -71,6 +74,11 @@ std::int64_t DataFeed::supervised() const {
     std::int64_t n = 0;
     for (std::int64_t i = 0; i < data_.size(); i++) n += data_.supervised(i);
     return n;
+}
+
+void say_unused_keys(const Dataset& data) {
+    if (std::string unused = data.unused_keys(); !unused.empty())
+        std::fputs(fmt::format("[Dataset] not used: {}\n", unused).c_str(), stderr);
 }
 
 }  // namespace tandem

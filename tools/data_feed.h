@@ -41,4 +41,7 @@ class DataFeed {
     std::int64_t order_epoch_ = -1;
 };
 
+// On stderr, where there are any; for commands that print no start-up blocks.
+void say_unused_keys(const Dataset& data);
+
 }  // namespace tandem

@@ -20,6 +20,7 @@ int eval(CommandLine& line) {
     if (o.adapter) adapter = Adapter::open(*o.adapter);
     Dataset data = read_dataset(data_file(o.dataset), model.text_tools(),
                                 {o.context_length, model.config.vocab, o.truncate, o.dataset_samples});
+    say_unused_keys(data);
     DataFeed feed(data,
                   {{std::int64_t(o.gpus.size()), o.batch_size, 1}, Packing::no, o.context_length, 0, Shuffle::no});
     double loss = 0;
@@ -32,7 +33,9 @@ int eval(CommandLine& line) {
         o, model, adapter ? &*adapter : nullptr, [&](InferenceRank& r) { run(r, {feed.largest()}); },
         [&](InferenceRank& r) { run(r, feed.once(r.rank.context().rank())); });
     if (o.json)
-        fmt::print("{}\n", Json(Json::Object{{"loss", loss}, {"perplexity", std::exp(loss)}, {"tokens", feed.supervised()}})
+        fmt::print("{}\n", Json(Json::Object{{"loss", loss},
+                                             {"perplexity", std::exp(loss)},
+                                             {"tokens", feed.supervised()}})
                                .text());
     else
         fmt::print("loss {:.6f}  perplexity {:.4f}  over {} supervised tokens\n", loss, std::exp(loss),

@@ -7,6 +7,7 @@
 #include "models/io/find_model.h"
 #include "models/text/dataset/preview.h"
 #include "tools/commands.h"
+#include "tools/data_feed.h"
 #include "tools/demo.h"
 #include "tools/model.h"
 #include "tools/options/tokenize_options.h"
@@ -44,6 +45,7 @@ void print_samples(const TokenizeOptions& o, const TextTools& text) {
     constexpr std::int64_t no_limit = std::int64_t(1) << 40;
     Dataset data =
         read_dataset(data_file(*o.dataset), &text, {no_limit, text.tokenizer->size(), false, o.dataset_samples});
+    say_unused_keys(data);
     for (std::int64_t i = 0; i < data.size(); i++) {
         SampleView s = data[i];
         if (o.json)

@@ -112,12 +112,16 @@ void report(Console& console, const TrainRun& run, int threads) {
                   {{"ranks", fmt::format("{}", fmt::join(o.gpus, ","))}, {"threads", std::to_string(threads)}});
     DataFeed feed(run.data, run.feed());
     DataFeed::Options f = run.feed();
-    console.block("Dataset",
-                  {{"samples", fmt::format("{}, {} supervised tokens, longest {} tokens", run.data.size(),
-                                           feed.supervised(), run.data.largest().length)},
-                   {"batch", fmt::format("{} = {} x batch {} x accumulation {}", f.shape.samples(),
-                                         plural(f.shape.world, "rank"), f.shape.batch, f.shape.accumulation)},
-                   {"steps", fmt::format("{} in {}", run.total_steps, plural(o.num_epochs, "epoch"))}});
+    std::vector<std::pair<std::string, std::string>> data = {
+        {"samples", fmt::format("{}, {} supervised tokens, longest {} tokens", run.data.size(), feed.supervised(),
+                                run.data.largest().length)},
+        {"batch", fmt::format("{} = {} x batch {} x accumulation {}", f.shape.samples(), plural(f.shape.world, "rank"),
+                              f.shape.batch, f.shape.accumulation)},
+        {"steps", fmt::format("{} in {}", run.total_steps, plural(o.num_epochs, "epoch"))}};
+    std::string unused = run.data.unused_keys(), unused_in_eval = run.eval_data ? run.eval_data->unused_keys() : "";
+    if (!unused.empty()) data.push_back({"not used", unused});
+    if (!unused_in_eval.empty()) data.push_back({"not used (evaluation)", unused_in_eval});
+    console.block("Dataset", data);
     std::int64_t trainable = run.params.trainable_elements(), all = run.params.elements();
     console.block("Model",
                   {{"weights", fmt::format("{:.2f} M", double(all - (run.trains_adapter() ? trainable : 0)) / 1e6)},

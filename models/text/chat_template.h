@@ -15,7 +15,7 @@ struct Message {
 struct Rendered {
     std::string text;
     struct Span { std::size_t begin, end; };  // bytes
-    std::vector<Span> supervised;             // what the assistant says, its end token included
+    std::vector<Span> supervised;             // of each turn of the assistant, in order: what it says and its end token
 };
 
 struct SpecialStrings {

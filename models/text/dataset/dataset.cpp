@@ -1,8 +1,9 @@
 #include "models/text/dataset/dataset.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "models/text/dataset/records.h"
 #include "models/text/dataset/sample_text.h"
@@ -21,7 +22,8 @@ Sample read_sample(std::string_view text, const TextTools* tools, const DatasetO
     if (auto* problem = std::get_if<Json::Problem>(&parsed)) {
         std::string_view what = problem->what;  // "parse error at line 1, column 9: …", a line of this text alone
         if (what.starts_with("parse error")) what.remove_prefix(what.find(": ") + 2);
-        throw InputError(fmt::format("broken JSON at byte {}: {}", problem->byte, what));
+        std::string at = problem->byte ? fmt::format(" at byte {}", problem->byte) : "";
+        throw InputError(fmt::format("broken JSON{}: {}", at, what));
     }
     Sample sample = make_sample(std::get<Json>(parsed), tools, options);
     auto outside = [&](std::int32_t id) { return id >= options.vocab; };
@@ -64,12 +66,29 @@ std::uint64_t Dataset::hash() const {
     return hash_bytes(std::as_bytes(std::span(ends_)), h);
 }
 
+void Dataset::count_unused(const std::vector<std::string>& keys) {
+    for (const std::string& key : std::set(keys.begin(), keys.end())) unused_[key]++;
+}
+
+std::string Dataset::unused_keys() const {
+    constexpr std::size_t most = 20;
+    std::vector<std::string> names;
+    for (const auto& [key, samples] : unused_) {
+        if (names.size() == most) break;
+        names.push_back(excerpt(key, 40));
+        if (samples < size()) names.back() += fmt::format(" ({} of {} samples)", samples, size());
+    }
+    if (unused_.size() > most) names.push_back(fmt::format("{} more", unused_.size() - most));
+    return fmt::format("{}", fmt::join(names, ", "));
+}
+
 Dataset read_dataset(const std::filesystem::path& file, const TextTools* tools, const DatasetOptions& options) {
     Dataset data;
     for_each_record(file, [&](std::string_view text, std::int64_t line) {
         try {
             Sample sample = read_sample(text, tools, options);
             data.append({sample.ids, sample.labels});
+            data.count_unused(sample.unused);
         } catch (const InputError& e) {
             throw InputError(fmt::format("{}:{}: {}", file.string(), line, e.what()), e.where());
         }

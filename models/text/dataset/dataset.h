@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +18,7 @@ inline constexpr std::int32_t not_supervised = -100;
 
 struct Sample {
     std::vector<std::int32_t> ids, labels;  // labels[i] belongs to ids[i], not shifted; the loss uses labels[1:]
+    std::vector<std::string> unused;        // keys of its record that nothing was made of
 };
 
 struct SampleView {
@@ -40,10 +42,15 @@ class Dataset {
     Largest largest() const { return largest_; }
     std::uint64_t hash() const;  // of all samples in their order
 
+    void count_unused(const std::vector<std::string>& keys);  // of one sample
+    // "id, source (3 of 10 samples)"; empty where every key was used.
+    std::string unused_keys() const;
+
   private:
     std::vector<std::int32_t> ids_, labels_;  // all samples, one after the other
     std::vector<std::int64_t> ends_{0};
     std::vector<std::int32_t> supervised_;
+    std::map<std::string, std::int64_t> unused_;  // in how many samples
     Largest largest_;
 };
 
@@ -66,8 +73,8 @@ struct DatasetOptions {
     std::optional<std::int64_t> limit = {};  // samples; what follows is not read
 };
 
-// Throws an InputError that names file:line (of a JSON array: where the element starts). `tools` may be null: then the
-// data must be ids.
+// The file may be a pipe. Throws an InputError that names file:line (of a JSON array: where the element starts).
+// `tools` may be null: then the data must be ids.
 Dataset read_dataset(const std::filesystem::path& file, const TextTools* tools, const DatasetOptions& options);
 
 }  // namespace tandem

@@ -1,22 +1,25 @@
 #include "models/text/dataset/preview.h"
 
 #include <fmt/format.h>
-
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 
+#include "runtime/utf8.h"
+
 namespace tandem {
 namespace {
 
-// What the ids up to `end` add to the text of those before `begin`: a decoder looks at more than one token.
+// What the ids up to `end` add to the text of those before `begin`: a decoder looks at more than one token. Whole
+// characters, fit to be shown.
 std::string text_between(const Tokenizer& tokenizer, std::span<const std::int32_t> ids, std::size_t begin,
                          std::size_t end) {
     std::string before = tokenizer.decode(ids.first(begin), DecodeSpecial::keep);
     std::string all = tokenizer.decode(ids.first(end), DecodeSpecial::keep);
     auto same = std::mismatch(before.begin(), before.end(), all.begin(), all.end()).first - before.begin();
-    return all.substr(std::size_t(same));
+    while (same > 0 && (all[std::size_t(same)] & 0xC0) == 0x80) same--;
+    return printable(std::string_view(all).substr(std::size_t(same)));
 }
 
 std::string ids_between(std::span<const std::int32_t> ids, std::size_t begin, std::size_t end) {

@@ -4,6 +4,10 @@
 
 #include <algorithm>
 
+#include "models/text/dataset/conversation.h"
+#include "models/text/dataset/record_fields.h"
+#include "models/text/dataset/record_keys.h"
+#include "models/text/dataset/sample_ids.h"
 #include "runtime/error.h"
 #include "runtime/utf8.h"
 
@@ -20,45 +24,9 @@ constexpr std::string_view alpaca_without_input =
     "Write a response that appropriately completes the request.\n\n"
     "### Instruction:\n{}\n\n### Response:";
 
-std::string text_field(const Json& object, const char* key) {
-    const Json* field = object.find(key);
-    if (!field) throw InputError(fmt::format("expected {}, which is missing", key));
-    if (!field->is_string()) throw InputError(fmt::format("expected {} to be text, got {}", key, field->kind_name()));
-    return field->string();
-}
-
-std::vector<std::int32_t> id_list(const Json& object, const char* key, std::int64_t vocab, bool mask_allowed) {
-    const Json& list = object.at(key);
-    if (!list.is_array())
-        throw InputError(fmt::format("expected {} to be a list of ids, got {}", key, list.kind_name()));
-    std::vector<std::int32_t> ids;
-    ids.reserve(list.array().size());
-    for (const Json& item : list.array()) {
-        if (item.kind() != Json::Kind::integer)
-            throw InputError(
-                fmt::format("expected {} to hold integers, got {} as number {}", key, item.text(), ids.size()));
-        std::int64_t id = item.integer();
-        if (!(id >= 0 && id < vocab) && !(mask_allowed && id == not_supervised))
-            throw InputError(fmt::format("expected ids below the vocabulary's {} in {}, got {} as number {}", vocab,
-                                         key, item.text(), ids.size()));
-        ids.push_back(std::int32_t(id));
-    }
-    return ids;
-}
-
-Sample from_ids(const Json& object, const DatasetOptions& options) {
-    Sample sample;
-    sample.ids = id_list(object, "input_ids", options.vocab, false);
-    sample.labels = object.find("labels") ? id_list(object, "labels", options.vocab, true) : sample.ids;
-    if (sample.labels.size() != sample.ids.size())
-        throw InputError(fmt::format("expected as many labels as input_ids, got {} labels for {} ids",
-                                     sample.labels.size(), sample.ids.size()));
-    return sample;
-}
-
 // A token is supervised when any of its bytes is: one that spans the border ("▁4" of "[/INST] 4") has to be generated.
 Sample supervise(Encoding encoding, const std::vector<Rendered::Span>& spans) {
-    Sample sample{std::move(encoding.ids), {}};
+    Sample sample{std::move(encoding.ids), {}, {}};
     for (std::size_t i = 0; i < sample.ids.size(); i++) {
         auto [begin, end] = encoding.spans[i];
         bool inside = std::any_of(spans.begin(), spans.end(), [&](auto s) { return begin < s.end && end > s.begin; });
@@ -73,7 +41,7 @@ void append_eos(Sample& sample, const TextTools& tools) {
         throw InputError(
             fmt::format("expected the tokenizer to have an end token, got eos_token '{}'; name one of its tokens "
                         "as eos_token in tokenizer_config.json",
-                        tools.special.eos));
+                        excerpt(tools.special.eos)));
     if (sample.ids.empty() || sample.ids.back() != *eos) {
         sample.ids.push_back(*eos);
         sample.labels.push_back(*eos);
@@ -81,9 +49,9 @@ void append_eos(Sample& sample, const TextTools& tools) {
     sample.labels.back() = *eos;
 }
 
-Sample from_instruction(const Json& object, const TextTools& tools) {
-    std::string instruction = text_field(object, "instruction"), output = text_field(object, "output");
-    std::string input = object.find("input") && !object.at("input").is_null() ? text_field(object, "input") : "";
+Sample from_instruction(const Json& record, std::string_view, const TextTools& tools) {
+    std::string instruction = text_field(record, "instruction"), output = text_field(record, "output");
+    std::string input = given(record, "input") ? text_field(record, "input") : "";
     std::string text = input.empty() ? fmt::format(alpaca_without_input, instruction)
                                      : fmt::format(alpaca_with_input, instruction, input);
     std::size_t prompt = text.size();
@@ -93,47 +61,79 @@ Sample from_instruction(const Json& object, const TextTools& tools) {
     return sample;
 }
 
-Sample from_text(const Json& object, const TextTools& tools) {
+Sample from_text(const Json& record, std::string_view key, const TextTools& tools) {
     Sample sample;
-    sample.ids = encode_whole(*tools.tokenizer, text_field(object, "text")).ids;
+    sample.ids = encode_whole(*tools.tokenizer, text_field(record, key)).ids;
     sample.labels = sample.ids;
     append_eos(sample, tools);
     return sample;
 }
 
-// {"role", "content"}, or ShareGPT's {"from", "value"}.
-Message message_of(const Json& turn) {
-    if (!turn.is_object()) throw InputError(fmt::format("expected a turn to be an object, got {}", turn.kind_name()));
-    bool sharegpt = turn.find("from") != nullptr;
-    std::string role = text_field(turn, sharegpt ? "from" : "role");
-    std::string content = text_field(turn, sharegpt ? "value" : "content");
-    if (role == "human") role = "user";
-    if (role == "gpt") role = "assistant";
-    if (role != "system" && role != "user" && role != "assistant")
-        throw InputError(fmt::format("expected a turn of system, user (human) or assistant (gpt), got '{}'", role));
-    return {role, content};
-}
-
-Sample from_conversation(const Json& object, const char* key, const TextTools& tools) {
-    const Json& turns = object.at(key);
-    if (!turns.is_array() || turns.array().empty())
-        throw InputError(fmt::format("expected {} to be a list of turns, got {}", key, excerpt(turns.text(), 40)));
-    std::vector<Message> messages;
-    for (const Json& turn : turns.array()) messages.push_back(message_of(turn));
+Sample from_conversation(const Json& record, std::string_view key, const TextTools& tools) {
+    Conversation c = conversation(record, key);
     if (!tools.chat) throw InputError(tools.no_chat);
-    Rendered rendered = tools.chat->render(messages, tools.special, false);
-    return supervise(encode_whole(*tools.tokenizer, rendered.text), rendered.supervised);
+    Rendered rendered = tools.chat->render(c.messages, tools.special, false);
+    std::vector<Rendered::Span> supervised;
+    for (std::size_t i = 0; i < rendered.supervised.size(); i++)
+        if (c.trained_on[i]) supervised.push_back(rendered.supervised[i]);
+    Sample sample = supervise(encode_whole(*tools.tokenizer, rendered.text), supervised);
+    for (const std::string& unused : c.unused) sample.unused.push_back(fmt::format("{}[].{}", key, unused));
+    return sample;
 }
 
-// Cuts to `length` tokens. A cut through what is supervised keeps the end token, so that the model learns to stop.
-void truncate(Sample& sample, std::size_t length) {
-    if (sample.ids.size() <= length) return;
+struct Kind {
+    std::string_view key;  // a record that has it is of this kind
+    const KeyTable& keys;
+    Sample (*read)(const Json& record, std::string_view key, const TextTools& tools);
+};
+
+constexpr Kind text_kinds[] = {{"messages", conversation_keys, from_conversation},
+                               {"conversations", conversation_keys, from_conversation},
+                               {"instruction", instruction_keys, from_instruction},
+                               {"text", text_keys, from_text}};
+
+const Kind& kind_of(const Json& record) {
+    for (const Kind& kind : text_kinds)
+        if (given(record, kind.key)) return kind;
+    std::string keys;
+    for (const auto& [key, value] : record.object())
+        if (!value.is_null()) keys += (keys.empty() ? "" : ", ") + key;
+    if (keys.empty()) keys = record.object().empty() ? "an empty object" : "nothing but null";
+    throw InputError(fmt::format("expected input_ids, messages, conversations, instruction and output, or text; got {}",
+                                 excerpt(keys, 200)));
+}
+
+Sample sample_of_text(const Json& record, const TextTools* tools) {
+    const Kind& kind = kind_of(record);
+    if (!tools)
+        throw InputError(
+            fmt::format("{} needs a tokenizer, and the model has no tokenizer.json; give input_ids", kind.key));
+    std::vector<std::string> unused = unused_keys(record, kind.keys, {kind.key});
+    Sample sample = kind.read(record, kind.key, *tools);
+    sample.unused.insert(sample.unused.end(), unused.begin(), unused.end());
+    return sample;
+}
+
+// What the last token of a sample becomes where a cut goes through what is supervised: of text the end token, so that
+// the model learns to stop; ids stay as they are given.
+enum class LastToken { end, as_it_is };
+
+void truncate(Sample& sample, std::size_t length, LastToken last) {
+    std::size_t whole = sample.ids.size();
+    std::int64_t supervised = count_supervised(sample.labels);
+    if (whole <= length) return;
     std::int32_t end = not_supervised;
     for (std::int32_t label : sample.labels)
         if (label != not_supervised) end = label;
     sample.ids.resize(length);
     sample.labels.resize(length);
-    if (sample.labels.back() != not_supervised) sample.ids.back() = sample.labels.back() = end;
+    if (last == LastToken::end && sample.labels.back() != not_supervised)
+        sample.ids.back() = sample.labels.back() = end;
+    if (supervised > 0 && count_supervised(sample.labels) == 0)
+        throw InputError(
+            fmt::format("no supervised token is left of {} by the cut to {} of the {} tokens of this "
+                        "sample; raise the context length or leave the sample out",
+                        supervised, length, whole));
 }
 
 }  // namespace
@@ -152,34 +152,12 @@ Encoding encode_whole(const Tokenizer& tokenizer, std::string_view text) {
     return e;
 }
 
-Sample make_sample(const Json& object, const TextTools* tools, const DatasetOptions& options) {
-    if (!object.is_object()) throw InputError(fmt::format("expected a JSON object, got {}", object.kind_name()));
-    std::size_t context = std::size_t(options.context_length);
-    if (object.find("input_ids")) {
-        Sample sample = from_ids(object, options);
-        if (options.truncate && sample.ids.size() > context) {
-            sample.ids.resize(context);
-            sample.labels.resize(context);
-        }
-        return sample;
-    }
-    const char* kind = nullptr;
-    for (const char* key : {"messages", "conversations", "instruction", "text"})
-        if (!kind && object.find(key)) kind = key;
-    if (!kind) {
-        std::string keys;
-        for (const auto& [key, value] : object.object()) keys += (keys.empty() ? "" : ", ") + key;
-        throw InputError(
-            fmt::format("expected input_ids, messages, conversations, instruction and output, or text; got {}",
-                        keys.empty() ? "an empty object" : keys));
-    }
-    if (!tools)
-        throw InputError(
-            fmt::format("{} needs a tokenizer, and the model has no tokenizer.json; give input_ids", kind));
-    Sample sample = *kind == 'i'   ? from_instruction(object, *tools)
-                    : *kind == 't' ? from_text(object, *tools)
-                                   : from_conversation(object, kind, *tools);
-    if (options.truncate) truncate(sample, context);
+Sample make_sample(const Json& record, const TextTools* tools, const DatasetOptions& options) {
+    if (!record.is_object()) throw InputError(fmt::format("expected a JSON object, got {}", record.kind_name()));
+    bool ids = given(record, "input_ids");
+    Sample sample = ids ? sample_of_ids(record, options.vocab) : sample_of_text(record, tools);
+    if (options.truncate)
+        truncate(sample, std::size_t(options.context_length), ids ? LastToken::as_it_is : LastToken::end);
     return sample;
 }
 

@@ -5,8 +5,8 @@
 
 namespace tandem {
 
-// By the object's content: input_ids, messages, conversations, instruction with output, or text. Throws an InputError
+// By the record's content: input_ids, messages, conversations, instruction with output, or text. Throws an InputError
 // without file:line, which the caller adds.
-Sample make_sample(const Json& object, const TextTools* tools, const DatasetOptions& options);
+Sample make_sample(const Json& record, const TextTools* tools, const DatasetOptions& options);
 
 }  // namespace tandem

@@ -2,56 +2,14 @@
 
 #include <algorithm>
 
-#include "models/text/dataset/dataset.h"
 #include "models/text/dataset/preview.h"
-#include "runtime/error.h"
-#include "tests/support/scratch.h"
+#include "runtime/utf8.h"
+#include "tests/models/text/dataset/support.h"
 
 using namespace tandem;
-using tandem::test::Scratch;
+using namespace tandem::test;
 
 namespace {
-
-using Ids = std::vector<std::int32_t>;
-constexpr DatasetOptions roomy{.context_length = 4096, .vocab = 1000};
-
-struct Model {
-    Tokenizer tokenizer;
-    TextTools tools;
-    Model(const char* folder, SpecialStrings special, const char* chat)
-        : tokenizer(Tokenizer::load(std::string(TANDEM_TEST_DATA "/models/") + folder + "/tokenizer.json")),
-          tools{&tokenizer, std::move(special), ChatTemplate::named(chat), ""} {}
-    Dataset read(const std::string& text, DatasetOptions options = roomy) const {
-        Scratch scratch;
-        return read_dataset(scratch.put("data.jsonl", text), &tools, options);
-    }
-    std::string error(const std::string& text, DatasetOptions options = roomy) const {
-        Scratch scratch;
-        std::filesystem::path file = scratch.put("data.jsonl", text);
-        try {
-            read_dataset(file, &tools, options);
-        } catch (const InputError& e) {
-            return std::string(e.what()).substr(file.string().size() + 1);
-        }
-        return "no error";
-    }
-    std::string decode(std::span<const std::int32_t> ids) const { return tokenizer.decode(ids, DecodeSpecial::keep); }
-    std::string supervised(SampleView sample) const {
-        Ids ids;
-        for (std::size_t i = 0; i < sample.ids.size(); i++)
-            if (sample.labels[i] != not_supervised) {
-                CHECK(sample.labels[i] == sample.ids[i]);
-                ids.push_back(sample.labels[i]);
-            }
-        return decode(ids);
-    }
-    std::int64_t count(SampleView sample, const char* token) const {
-        return std::count(sample.ids.begin(), sample.ids.end(), *tokenizer.id_of(token));
-    }
-};
-
-Model llama2() { return Model("llama2-mha", {"<s>", "</s>"}, "llama2"); }
-Model llama3() { return Model("llama3-gqa", {"<|begin_of_text|>", "<|eot_id|>"}, "llama3"); }
 
 const char* chat = R"({"messages": [{"role": "user", "content": "Hi there"}, {"role": "assistant", "content": "Hello!"},
     {"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]})";
@@ -59,7 +17,7 @@ const char* chat = R"({"messages": [{"role": "user", "content": "Hi there"}, {"r
 }  // namespace
 
 TEST_CASE("text: all supervised, BOS in front once, EOS at the end once") {
-    Model m = llama3();
+    TextModel m = llama3();
     for (std::string text : {"A small text.", "<|begin_of_text|>A small text.", "A small text.<|eot_id|>"}) {
         Dataset data = m.read("{\"text\": \"" + text + "\"}");
         CHECK(m.decode(data[0].ids) == "<|begin_of_text|>A small text.<|eot_id|>");
@@ -70,7 +28,7 @@ TEST_CASE("text: all supervised, BOS in front once, EOS at the end once") {
 }
 
 TEST_CASE("instructions: Alpaca's prompts, the response and EOS supervised") {
-    for (const Model& m : {llama2(), llama3()}) {
+    for (const TextModel& m : {llama2(), llama3()}) {
         const auto& [bos, eos] = m.tools.special;
         Dataset data = m.read(
             "{\"instruction\": \"Add.\", \"input\": \"2+2\", \"output\": \"It is {4}\"}\n"
@@ -98,7 +56,7 @@ TEST_CASE("instructions: Alpaca's prompts, the response and EOS supervised") {
 }
 
 TEST_CASE("conversations: every assistant turn and its end token supervised, BOS once") {
-    Model m = llama3();
+    TextModel m = llama3();
     std::string one_line = chat;
     one_line.erase(std::remove(one_line.begin(), one_line.end(), '\n'), one_line.end());
     Dataset data = m.read(one_line);
@@ -113,7 +71,7 @@ TEST_CASE("conversations: every assistant turn and its end token supervised, BOS
     CHECK(std::ranges::equal(sharegpt[0].ids, data[0].ids));
     CHECK(std::ranges::equal(sharegpt[0].labels, data[0].labels));
 
-    Model l2 = llama2();
+    TextModel l2 = llama2();
     Dataset second = l2.read(one_line);
     CHECK(l2.count(second[0], "<s>") == 2);  // its template writes one before each user turn, the first not doubled
     CHECK(second[0].ids[0] == 1);
@@ -126,7 +84,7 @@ TEST_CASE("conversations: every assistant turn and its end token supervised, BOS
 }
 
 TEST_CASE("a cut through the response keeps its end token") {
-    Model m = llama3();
+    TextModel m = llama3();
     std::string text = "{\"instruction\": \"a\", \"output\": \"one two three four five six seven eight\"}";
     std::int64_t whole = m.read(text).length(0);
     CHECK(m.error(text, {.context_length = whole - 1, .vocab = 1000}) ==
@@ -137,21 +95,23 @@ TEST_CASE("a cut through the response keeps its end token") {
     CHECK(m.supervised(cut[0]).starts_with("one two"));
     CHECK(m.supervised(cut[0]).ends_with("<|eot_id|>"));
     CHECK(m.error(text, {.context_length = 20, .vocab = 1000, .truncate = true}) ==
-          "1: no supervised token in the 20 of this sample");
+          "1: no supervised token is left of " + std::to_string(m.read(text).supervised(0)) +
+              " by the cut to 20 of the " + std::to_string(whole) +
+              " tokens of this sample; raise the context length or leave the sample out");
 }
 
 TEST_CASE("bad text samples are named by file and line") {
-    Model m = llama2();
+    TextModel m = llama2();
     std::string good = "{\"text\": \"a\"}\n";
     CHECK(m.error(good + "{\"text\": 1}") == "2: expected text to be text, got number");
     CHECK(m.error(good + "{\"instruction\": \"a\"}") == "2: expected output, which is missing");
     CHECK(m.error(good + "{\"instruction\": \"a\", \"output\": [\"b\"]}") ==
           "2: expected output to be text, got array");
     CHECK(m.error(good + "{\"messages\": []}") == "2: expected messages to be a list of turns, got []");
-    CHECK(m.error(good + "{\"messages\": [\"a\"]}") == "2: expected a turn to be an object, got string");
-    CHECK(m.error(good + "{\"messages\": [{\"role\": \"user\"}]}") == "2: expected content, which is missing");
+    CHECK(m.error(good + "{\"messages\": [\"a\"]}") == "2: turn 1: expected an object, got string");
+    CHECK(m.error(good + "{\"messages\": [{\"role\": \"user\"}]}") == "2: turn 1: expected content, which is missing");
     CHECK(m.error(good + "{\"messages\": [{\"role\": \"tool\", \"content\": \"x\"}]}") ==
-          "2: expected a turn of system, user (human) or assistant (gpt), got 'tool'");
+          "2: turn 1: expected a turn of system, user (human) or assistant (gpt), got 'tool'");
     CHECK(m.error(good + "{\"messages\": [{\"role\": \"assistant\", \"content\": \"x\"}]}")
               .find("Conversation roles must") != std::string::npos);
     CHECK(m.error(good + "{\"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}")
@@ -167,7 +127,7 @@ TEST_CASE("bad text samples are named by file and line") {
 }
 
 TEST_CASE("the preview sets apart what is supervised") {
-    Model m = llama3();
+    TextModel m = llama3();
     Dataset data = m.read(
         "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Ça "
         "🙂\"}]}");
@@ -179,4 +139,24 @@ TEST_CASE("the preview sets apart what is supervised") {
     Ids ids{5, 6, 7, 8}, labels{5, -100, 9, -100};
     CHECK(preview({ids, labels}, nullptr, Colour::off) == "5 6⟦ 7⟧ 8");  // the first label is no target
     CHECK(preview({{}, {}}, nullptr, Colour::off) == "");
+    // What would steer a terminal is written out.
+    data = m.read(R"({"instruction": "\u001b[2J\u0007", "output": "a\u009bb\tc\n"})");
+    std::string shown = preview(data[0], &m.tokenizer, Colour::off);
+    CHECK(shown.find("\\x1b[2J\\x07\n") != std::string::npos);
+    CHECK(shown.ends_with("⟦a\\xc2\\x9bb\tc\n<|eot_id|>⟧"));
+}
+
+TEST_CASE("the preview is UTF-8 wherever supervision begins within a character") {
+    TextModel m = llama3();
+    Ids ids = m.tokenizer.encode("é€🙂é", SpecialTokens::none).ids;
+    for (std::size_t begin = 1; begin < ids.size(); begin++)
+        for (std::size_t end = begin + 1; end <= ids.size(); end++) {
+            Ids labels(ids.size(), not_supervised);
+            std::copy(ids.begin() + std::ptrdiff_t(begin), ids.begin() + std::ptrdiff_t(end),
+                      labels.begin() + std::ptrdiff_t(begin));
+            std::string shown = preview({ids, labels}, &m.tokenizer, Colour::off);
+            CAPTURE(shown);
+            CHECK(valid_utf8(shown) == shown.size());
+            CHECK(shown.find("\\x") == std::string::npos);
+        }
 }
