@@ -64,12 +64,10 @@ void run_rank(const LaunchOptions& options, HostGroup& group, std::unique_ptr<Ra
     }
 }
 
-// A transport that waits for peers in its streams is told first: they cannot be drained else.
-void drain(std::vector<std::unique_ptr<RankState>>& ranks, bool failed) {
+// After a failure: a transport that waits for peers in its streams could not be drained.
+void stop_transports(std::vector<std::unique_ptr<RankState>>& ranks) {
     for (auto& state : ranks)
-        if (state && failed) state->transport->stop();
-    for (auto& state : ranks)
-        if (state) state->device->drain();
+        if (state) state->transport->stop();
 }
 
 void check(const LaunchOptions& o) {
@@ -103,7 +101,9 @@ void launch(const LaunchOptions& options, const std::function<void(Rank&)>& body
         abort.raise(std::current_exception());
     }
     for (std::thread& t : threads) t.join();
-    drain(ranks, abort.raised());
+    if (abort.raised()) stop_transports(ranks);
+    for (auto& state : ranks)
+        if (state) state->device->drain();
     ranks.clear();
     if (std::exception_ptr failure = abort.failure()) std::rethrow_exception(failure);
 }

@@ -2,21 +2,19 @@
 
 #include <fmt/core.h>
 
-#include <limits>
-
 namespace tandem {
 
 void Residency::schedule(std::span<const int> units) {
     schedule_.begin(units);
     for (int u = 0; u < int(slots_.size()); u++)
         if (slot(u) && slot(u)->holders == 0 && !wanted(u)) drop(u);
-    request_ahead(false);  // an optimizer step may come before the first use
+    request_ahead(Gathered::frozen);  // an optimizer step may come before the first use
 }
 
 void Residency::acquire(int unit) {
     schedule_.take(unit);
     if (!slot(unit)) {
-        while (!gather(unit, true))
+        while (!gather(unit, Gathered::all))
             if (!evict())
                 throw Error(fmt::format(
                     "[store] unit {} ({} bytes) has no room beside the units leased now in a gather arena of "
@@ -26,14 +24,14 @@ void Residency::acquire(int unit) {
         gather_trainable(unit);
     }
     slot(unit)->holders++;
-    request_ahead(true);
+    request_ahead(Gathered::all);
 }
 
 void Residency::release(int unit, const std::vector<Event>& after) {
     Slot& s = *slot(unit);
     s.after.insert(s.after.end(), after.begin(), after.end());
     if (--s.holders == 0 && !wanted(unit)) drop(unit);
-    request_ahead(true);
+    request_ahead(Gathered::all);
 }
 
 void Residency::trainables_changed() {
@@ -45,7 +43,8 @@ void Residency::trainables_changed() {
     }
 }
 
-bool Residency::gather(int unit, bool trainable) {
+bool Residency::gather(int unit, Gathered what) {
+    const bool trainable = what == Gathered::all;
     std::optional<Arena::Place> place = arena_.place(bytes_[std::size_t(unit)]);
     if (!place) return false;
     slot(unit) = Slot{place->offset, trainable, 0, {}};
@@ -60,11 +59,11 @@ void Residency::gather_trainable(int unit) {
 }
 
 // Strictly in the schedule's order: a later unit never takes the room of an earlier one.
-void Residency::request_ahead(bool trainable) {
+void Residency::request_ahead(Gathered what) {
     for (int unit : schedule_.ahead(std::size_t(options_.prefetch))) {
         if (!slot(unit)) {
-            if (!gather(unit, trainable)) return;
-        } else if (trainable && !slot(unit)->trainable) {
+            if (!gather(unit, what)) return;
+        } else if (what == Gathered::all && !slot(unit)->trainable) {
             gather_trainable(unit);
         }
     }
@@ -102,10 +101,11 @@ void Residency::drop(int unit) {
 }
 
 std::size_t arena_bytes(const std::vector<std::size_t>& unit_bytes, const std::vector<std::vector<int>>& schedules,
-                        int prefetch, bool keep_until_backward) {
+                        Residency::Options options) {
+    options.capacity = Residency::Options().capacity;
     std::size_t most = 0;
     for (const std::vector<int>& schedule : schedules) {
-        Residency dry(unit_bytes, {std::numeric_limits<std::size_t>::max(), prefetch, keep_until_backward});
+        Residency dry(unit_bytes, options);
         dry.schedule(schedule);
         for (int unit : schedule) {
             dry.acquire(unit);

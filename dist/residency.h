@@ -1,6 +1,7 @@
 // Which units a rank has in its gather arena, where, and what it gathers next. Decided from sizes, schedules and the
 // order of calls alone, never from what has arrived: every rank decides the same, and a dry run tells the arena's size.
 #pragma once
+#include <limits>
 #include <utility>
 
 #include "dist/arena.h"
@@ -11,9 +12,9 @@ namespace tandem {
 class Residency {
   public:
     struct Options {
-        std::size_t capacity;
-        int prefetch;              // units gathered ahead of their use
-        bool keep_until_backward;  // a unit stays while the schedule names it again
+        std::size_t capacity = std::numeric_limits<std::size_t>::max();
+        int prefetch = 1;                  // units gathered ahead of their use
+        bool keep_until_backward = false;  // a unit stays while the schedule names it again
     };
     // What the gather stream is to do, in this order.
     struct Order {
@@ -44,9 +45,10 @@ class Residency {
         std::vector<Event> after;  // ends of its leases
     };
     std::optional<Slot>& slot(int unit) { return slots_[std::size_t(unit)]; }
-    bool gather(int unit, bool trainable);
+    enum class Gathered { frozen, all };  // before an optimizer step trainables are not worth gathering
+    bool gather(int unit, Gathered what);
     void gather_trainable(int unit);
-    void request_ahead(bool trainable);
+    void request_ahead(Gathered what);
     bool wanted(int unit) const;
     bool evict();
     void drop(int unit);
@@ -59,8 +61,8 @@ class Residency {
     std::vector<Order> orders_;
 };
 
-// What an arena must hold so that no prefetch of these schedules has to wait.
+// What an arena must hold so that no prefetch of these schedules has to wait. The capacity of `options` plays no part.
 std::size_t arena_bytes(const std::vector<std::size_t>& unit_bytes, const std::vector<std::vector<int>>& schedules,
-                        int prefetch, bool keep_until_backward);
+                        Residency::Options options);
 
 }  // namespace tandem

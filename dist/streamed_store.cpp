@@ -6,6 +6,14 @@
 
 namespace tandem {
 
+namespace {
+
+Residency::Options residency_options(const StoreOptions& options, std::size_t capacity = 0) {
+    return {capacity, options.prefetch, options.strategy == Strategy::shard_grad_op};
+}
+
+}  // namespace
+
 StreamedStore::StreamedStore(Context& ctx, Transport& transport, Collective& collective,
                              const std::vector<UnitLayout>& units, const StoreOptions& options)
     : StoreBase(ctx, transport, collective, units, options),
@@ -13,7 +21,7 @@ StreamedStore::StreamedStore(Context& ctx, Transport& transport, Collective& col
       mirror_(options.mirror),
       poison_(options.poison),
       capacity_(arena_size(options)),
-      residency_(unit_bytes(), {capacity_, options.prefetch, options.strategy == Strategy::shard_grad_op}),
+      residency_(unit_bytes(), residency_options(options, capacity_)),
       ready_(units.size()) {
     const std::size_t bytes = ranges_.back().frozen_at + ranges_.back().frozen;
     shard_ = ctx.empty({std::int64_t(bytes)}, DType::u8, "shard.frozen", Category::shard);
@@ -34,8 +42,7 @@ std::size_t StreamedStore::arena_size(const StoreOptions& options) const {
         throw DoesNotFit(
             fmt::format("[store] the gather arena may have {} bytes, but {} alone needs {}; allow at least that",
                         options.arena_cap, layout(int(largest - bytes.begin())).name, *largest));
-    const bool keep = options.strategy == Strategy::shard_grad_op;
-    return std::clamp(arena_bytes(bytes, options.schedules, options.prefetch, keep), *largest, options.arena_cap);
+    return std::clamp(arena_bytes(bytes, options.schedules, residency_options(options)), *largest, options.arena_cap);
 }
 
 class StreamedStore::Held final : public Lease::Impl {

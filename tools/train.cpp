@@ -9,7 +9,7 @@
 #include "tools/demo.h"
 #include "tools/inference.h"
 #include "tools/output_lock.h"
-#include "tools/overlap.h"
+#include "tools/gather_overlap.h"
 #include "tools/resume.h"
 #include "tools/signals.h"
 #include "tools/train_run.h"
@@ -137,7 +137,7 @@ void report_end(Console& console, const TrainRun& run, const Trace& trace) {
     if (run.options.sample_prompt) sample.insert(sample.begin(), {"prompt", *run.options.sample_prompt});
     if (!sample.empty()) console.block("Answer", sample);
     console.memory(run.memory, run.peaks);
-    if (trace.on()) console.line(overlap_report(trace));
+    if (trace.on()) console.line(gather_report(trace));
     if (run.saved)
         console.line(fmt::format("[Saved] {} {}", run.trains_adapter() ? "adapter" : "model", run.saved->string()));
 }

@@ -5,20 +5,28 @@ namespace tandem {
 
 namespace {
 
-// y = x W^T (transposed), or dx = dy W (not).
-void times_weight(const CpuDevice& device, const Tensor& x, const WeightBytes& w, bool transposed, const Tensor& y,
-                  const Tensor& addend, const Tensor& bias) {
+enum class Side { transposed, plain };  // of the weight: y = x W^T, or dx = dy W
+
+struct Product {
+    Tensor x;
+    const WeightBytes& weight;
+    Side side;
+    Tensor y, addend, bias;
+};
+
+void times_weight(const CpuDevice& device, const Product& p) {
+    const WeightBytes& w = p.weight;
     const Shape& s = w.bytes.shape();  // [out, in]
     QuantTensor q;
     GemmOperand b = operand(w.bytes);
     if (w.quant) {
         q = quant_view(*w.quant, s[0], s[1], w.bytes.data());
-        b = {.dtype = x.dtype(), .stride = s[1], .quant = &q};
+        b = {.dtype = p.x.dtype(), .stride = s[1], .quant = &q};
     }
-    b.transposed = transposed;
-    GemmArgs g = product(y, x.dim(-1), operand(x), b);
-    g.addend = addend.data();
-    g.bias = bias.data();
+    b.transposed = p.side == Side::transposed;
+    GemmArgs g = product(p.y, p.x.dim(-1), operand(p.x), b);
+    g.addend = p.addend.data();
+    g.bias = p.bias.data();
     gemm(device, g);
 }
 
@@ -33,11 +41,11 @@ void add_outer(const CpuDevice& device, const Tensor& a, const Tensor& b, double
 }  // namespace
 
 void linear_forward(const CpuDevice& device, const LinearForward& a) {
-    times_weight(device, a.x, a.weight, true, a.y, {}, a.bias);
+    times_weight(device, {a.x, a.weight, Side::transposed, a.y, {}, a.bias});
 }
 
 void linear_input_gradient(const CpuDevice& device, const LinearInputGradient& a) {
-    times_weight(device, a.dy, a.weight, false, a.dx.out, a.dx.addend, {});
+    times_weight(device, {a.dy, a.weight, Side::plain, a.dx.out, a.dx.addend, {}});
 }
 
 void linear_weight_gradient(const CpuDevice& device, const LinearWeightGradient& a) {

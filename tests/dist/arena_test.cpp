@@ -95,7 +95,8 @@ TEST_CASE("residency: the dry run's arena is just enough") {
         const std::size_t largest = *std::max_element(bytes.begin(), bytes.end());
         for (bool keep : {false, true})
             for (int prefetch : {0, 1, 2, 4}) {
-                const std::size_t exact = arena_bytes(bytes, {schedule}, prefetch, keep);
+                const std::size_t exact =
+                    arena_bytes(bytes, {schedule}, {.prefetch = prefetch, .keep_until_backward = keep});
                 const int wanted = gathers(bytes, schedule, {unlimited, prefetch, keep});
                 CHECK(gathers(bytes, schedule, {exact, prefetch, keep}) == wanted);
                 for (std::size_t capacity : {largest, largest + exact / 3})
@@ -111,10 +112,10 @@ TEST_CASE("residency: how often units are gathered") {
     CHECK(gathers(bytes, step, {unlimited, 1, false}) == 6);  // unit 2 waits out the turn where it would go anyway
     CHECK(gathers(bytes, step, {unlimited, 0, true}) == 4);
     CHECK(gathers(bytes, std::vector<int>{0, 0, 1, 1, 1, 0}, {unlimited, 0, false}) == 3);  // named twice running
-    CHECK(arena_bytes(bytes, {step}, 0, false) == 512);
-    CHECK(arena_bytes(bytes, {step}, 1, false) == 1024);
-    CHECK(arena_bytes(bytes, {step}, 2, false) == 1536);
-    CHECK(arena_bytes(bytes, {step}, 1, true) == 2048);
+    CHECK(arena_bytes(bytes, {step}, {.prefetch = 0}) == 512);
+    CHECK(arena_bytes(bytes, {step}, {.prefetch = 1}) == 1024);
+    CHECK(arena_bytes(bytes, {step}, {.prefetch = 2}) == 1536);
+    CHECK(arena_bytes(bytes, {step}, {.prefetch = 1, .keep_until_backward = true}) == 2048);
 }
 
 TEST_CASE("gradient buffers: from both ends in turn") {

@@ -6,13 +6,13 @@
 
 namespace tandem {
 
-struct Overlap {
+struct GatherOverlap {
     double gathering = 0;  // seconds that gather lanes were busy, all ranks
     double exposed = 0;    // seconds of them while the rank's compute lane stood still
     double hidden() const { return gathering > 0 ? 1 - exposed / gathering : 1; }
 };
 
-Overlap overlap(const Trace& trace);
-std::string overlap_report(const Trace& trace);
+GatherOverlap gather_overlap(const Trace& trace);
+std::string gather_report(const Trace& trace);
 
 }  // namespace tandem

@@ -1,4 +1,4 @@
-#include "tools/overlap.h"
+#include "tools/gather_overlap.h"
 
 #include <doctest/doctest.h>
 
@@ -23,18 +23,18 @@ TEST_CASE("a gather is exposed while its own rank's compute waits") {
     add(trace, 0, "gather", "wait", 10, 20);     // the lane is not busy
     add(trace, 1, "gather", "gather", 3, 7);     // what rank 0 waits for does not expose it
     add(trace, 1, "compute", "wait", 4, 5);
-    Overlap o = overlap(trace);
+    GatherOverlap o = gather_overlap(trace);
     CHECK(o.gathering == 12);
     CHECK(o.exposed == 3);
     CHECK(o.hidden() == 0.75);
-    CHECK(overlap_report(trace) ==
+    CHECK(gather_report(trace) ==
           "[Gather] 12.00 s of gathering, 3.00 s of them while compute waited: 75 % hidden behind compute");
 }
 
 TEST_CASE("without gathers nothing is exposed") {
     Trace trace(true);
     add(trace, 0, "compute", "wait", 0, 5);
-    CHECK(overlap(trace).hidden() == 1);
+    CHECK(gather_overlap(trace).hidden() == 1);
 }
 
 }  // namespace tandem

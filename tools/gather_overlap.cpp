@@ -1,4 +1,4 @@
-#include "tools/overlap.h"
+#include "tools/gather_overlap.h"
 
 #include <fmt/core.h>
 
@@ -28,14 +28,14 @@ double common_seconds(const Spans& a, const Spans& b) {
 
 }  // namespace
 
-Overlap overlap(const Trace& trace) {
+GatherOverlap gather_overlap(const Trace& trace) {
     std::map<int, Spans> gathers, idle;  // by rank
     for (const Trace::Span& s : trace.spans()) {
         bool wait = std::string_view(s.name) == "wait";
         if (std::string_view(s.lane) == "gather" && !wait) gathers[s.rank].push_back(s);
         if (std::string_view(s.lane) == "compute" && wait) idle[s.rank].push_back(s);
     }
-    Overlap o;
+    GatherOverlap o;
     for (const auto& [rank, spans] : gathers) {
         for (const Trace::Span& s : spans) o.gathering += seconds(s.end - s.begin);
         o.exposed += common_seconds(spans, idle[rank]);
@@ -43,8 +43,8 @@ Overlap overlap(const Trace& trace) {
     return o;
 }
 
-std::string overlap_report(const Trace& trace) {
-    Overlap o = overlap(trace);
+std::string gather_report(const Trace& trace) {
+    GatherOverlap o = gather_overlap(trace);
     return fmt::format(
         "[Gather] {:.2f} s of gathering, {:.2f} s of them while compute waited: {:.0f} % hidden behind compute",
         o.gathering, o.exposed, 100 * o.hidden());
