@@ -120,7 +120,7 @@ class GoldenRun {
         {
             LeaseScope lease(ctx, store, params_.head.unit);
             append(rank, out.hidden, std::size_t(llama.config.layers),
-                   rmsnorm(ctx, h, params_.head.norm, llama.config.rms_eps));
+                   rmsnorm(ctx, Value(h), params_.head.norm, llama.config.rms_eps));
         }
         std::vector<GoldenOutput::Values> all;
         append(rank, all, 0, logits(ctx, llama, store, h));

@@ -6,7 +6,7 @@ void declare(OptionSet& set, EvalOptions& o) {
     declare(set, static_cast<ModelOptions&>(o));
     set.group("Evaluation");
     set.add("adapter", o.adapter, "a PEFT adapter on top of the model");
-    set.add("dataset", o.dataset, "a JSON or JSONL file, or demo");
+    set.add("dataset", o.dataset, "a JSON or JSONL file or pipe, or demo");
     set.add("dataset_samples", o.dataset_samples, "how many of its samples, all if not given", {.min = 1});
     set.add("truncate", o.truncate, "cut samples longer than the context; without it they are an error");
     set.add("chat_template", o.chat_template, "the name of a chat template, instead of the checkpoint's own");

@@ -13,7 +13,7 @@ const std::vector<std::string> all_modules{"q_proj", "k_proj", "v_proj", "o_proj
 
 void declare_data(OptionSet& set, TrainOptions& o) {
     set.group("Data");
-    set.add("dataset", o.dataset, "a JSON or JSONL file, or demo");
+    set.add("dataset", o.dataset, "a JSON or JSONL file or pipe, or demo");
     set.add("dataset_samples", o.dataset_samples, "how many of its samples, all if not given", {.min = 1});
     set.add("shuffle", o.shuffle, "another order in every epoch, by seed and epoch");
     set.add("packing", o.packing, "fill rows of the context length with several samples that do not see each other");
