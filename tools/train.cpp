@@ -22,9 +22,8 @@ namespace {
 
 std::string plural(std::int64_t n, const char* what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
 
-Dataset open_data(const std::string& name, const TrainRun& run, bool limited) {
-    DatasetOptions o{run.options.context_length, run.model.config.vocab, run.options.truncate,
-                     limited ? run.options.dataset_samples : std::nullopt};
+Dataset open_data(const std::string& name, const TrainRun& run, std::optional<std::int64_t> samples) {
+    DatasetOptions o{run.options.context_length, run.model.config.vocab, run.options.truncate, samples};
     return read_dataset(data_file(name), run.model.text_tools(), o);
 }
 
@@ -94,8 +93,8 @@ void open_run(TrainRun& run, const OptionSet& set) {
     run.params = make_run_params(run);
     if (run.model.weights) check_weights(run.params, *run.model.weights);
     if (run.init_adapter) check_adapter(run.params, *run.init_adapter);
-    run.data = open_data(o.dataset, run, true);
-    if (o.eval_dataset) run.eval_data = open_data(*o.eval_dataset, run, false);
+    run.data = open_data(o.dataset, run, o.dataset_samples);
+    if (o.eval_dataset) run.eval_data = open_data(*o.eval_dataset, run, std::nullopt);
     run.sample_prompt = prompt_ids(run);
     run.total_steps = DataFeed(run.data, run.feed()).steps().total_steps(o.num_epochs, o.max_steps);
     run.stores.resize(std::size_t(run.world_size()));
