@@ -61,6 +61,11 @@ std::int64_t JsonNode::integer(std::int64_t low, std::int64_t high) const {
     return v;
 }
 
+double JsonNode::number() const {
+    if (!value_->is_number()) fail("expected a number, got " + text());
+    return value_->number();
+}
+
 void JsonNode::fail(const std::string& what) const {
     throw InputError("[" + *file_ + "] at " + (path_.empty() ? "the top level" : path_.substr(1)) + ": " + what);
 }

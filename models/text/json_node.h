@@ -27,6 +27,7 @@ class JsonNode {
     bool boolean() const;
     bool boolean(std::string_view key, bool otherwise) const;
     std::int64_t integer(std::int64_t low, std::int64_t high) const;  // both included
+    double number() const;
 
     // Throws the InputError `[file] at path: what`.
     [[noreturn]] void fail(const std::string& what) const;

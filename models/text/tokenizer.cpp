@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "models/io/files.h"
+#include "models/io/json_fields.h"
 #include "models/text/json_node.h"
 #include "models/text/tokenizer/added_tokens.h"
 #include "models/text/tokenizer/bpe.h"
@@ -41,10 +42,10 @@ struct Tokenizer::Model {
     Frame frame;
 
     // truncation and padding are not looked at: encoding here never truncates nor pads.
-    Model(const JsonNode& root, Vocabulary vocabulary)
+    Model(const JsonNode& root, Vocabulary vocabulary, const AddedTokenLists& lists)
         : bpe(root.at("model"), std::move(vocabulary)),
           normalizers(read_normalizers(member(root, "normalizer"))),
-          added(root.find("added_tokens"), bpe, normalizers),
+          added(lists, bpe, normalizers),
           pre_tokenizers(read_pre_tokenizers(member(root, "pre_tokenizer"))),
           frame(read_post_processor(member(root, "post_processor"), size())) {
         if (auto decoder = root.find("decoder")) decoders = read_decoders(*decoder);
@@ -63,11 +64,19 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-Tokenizer Tokenizer::load(const std::filesystem::path& file) {
+Tokenizer Tokenizer::load(const std::filesystem::path& file, std::int64_t model_vocabulary) {
     std::string name = file.string();
-    Json rest;
+    Json rest, config;
     Vocabulary vocabulary = parse_tokenizer_json(read_file(file), name, rest);
-    return Tokenizer(std::make_unique<Model>(JsonNode(rest, name, ""), std::move(vocabulary)));
+    JsonNode root(rest, name, "");
+    AddedTokenLists lists{root.find("added_tokens"), {}, model_vocabulary};
+    std::filesystem::path beside = file.parent_path() / "tokenizer_config.json";
+    std::string config_name = beside.string();
+    if (std::filesystem::exists(beside)) {
+        config = parse_json_file(beside);
+        lists.declared = JsonNode(config, config_name, "").find("added_tokens_decoder");
+    }
+    return Tokenizer(std::make_unique<Model>(root, std::move(vocabulary), lists));
 }
 
 Encoding Tokenizer::encode(std::string_view input, SpecialTokens add) const {
@@ -105,7 +114,8 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, DecodeSpecial s
     std::vector<std::string> tokens;
     for (std::int32_t id : ids) {
         if (const AddedToken* t = model_->added.find(id)) {
-            if (special == DecodeSpecial::keep || !t->special) tokens.push_back(t->shown);
+            bool skipped = t->special && t->shown == t->content;  // the library knows them by what is shown
+            if (special == DecodeSpecial::keep || !skipped) tokens.push_back(t->shown);
         } else if (auto token = model_->bpe.token(id)) {
             tokens.emplace_back(*token);
         }

@@ -24,8 +24,9 @@ enum class DecodeSpecial { keep, skip };
 
 class Tokenizer {
   public:
-    // tokenizer.json; an InputError names the file and what in it is wrong or not supported.
-    static Tokenizer load(const std::filesystem::path& file);
+    // tokenizer.json, and the tokens that added_tokens_decoder of a tokenizer_config.json beside it adds: the ids of
+    // these are below `model_vocabulary`. An InputError names the file and what in it is wrong or not supported.
+    static Tokenizer load(const std::filesystem::path& file, std::int64_t model_vocabulary = INT64_MAX);
     Tokenizer(Tokenizer&&) noexcept;
     Tokenizer& operator=(Tokenizer&&) noexcept;
     ~Tokenizer();

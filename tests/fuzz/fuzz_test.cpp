@@ -120,7 +120,7 @@ TEST_CASE("fuzz: safetensors headers") {
 TEST_CASE("fuzz: JSONL records") {
     Scratch s;
     auto tokenizer = open_tokenizer(golden("models/llama3-gqa"));
-    TextTools tools = text_tools(golden("models/llama3-gqa"), *tokenizer, "llama3");
+    TextTools tools{tokenizer.get(), {"<|begin_of_text|>", "<|eot_id|>"}, ChatTemplate::named("llama3"), {}};
     std::string records =
         R"({"messages":[{"role":"system","content":"s"},{"role":"user","content":"a b"},{"role":"assistant","content":"c"}]}
 {"conversations":[{"from":"human","value":"x"},{"from":"gpt","value":"y","weight":1}],"system":"z"}
@@ -181,6 +181,7 @@ TEST_CASE("fuzz: tokenizer.json") {
 
 TEST_CASE("fuzz: tokenizer_config.json") {
     Scratch s;
+    std::filesystem::copy(golden("models/llama2-mha/tokenizer.json"), s / "tokenizer.json");
     std::vector<std::string> seeds = files({"../../tools/demo/model/tokenizer_config.json"});
     seeds.push_back(R"({"bos_token":{"content":"<s>","lstrip":false},"eos_token":"</s>","chat_template":[{"name":)"
                     R"("default","template":"{{x}}"}],"added_tokens_decoder":{"2":{"content":"</s>","special":true,)"
@@ -188,5 +189,6 @@ TEST_CASE("fuzz: tokenizer_config.json") {
     damage("tokenizer_config", seeds, [&](const std::string& input) {
         s.put("tokenizer_config.json", input);
         read_tokenizer_config(s.path);
+        Tokenizer::load(s.path / "tokenizer.json");
     });
 }

@@ -1,10 +1,33 @@
 #include "models/text/tokenizer/added_tokens.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <charconv>
 
 #include "models/text/tokenizer/utf8.h"
+#include "runtime/utf8.h"
 
 namespace tandem::text {
+namespace {
+
+using DeclaredTokens = std::vector<std::pair<std::int32_t, JsonNode>>;
+
+// The members of added_tokens_decoder: {"<id>": token}.
+DeclaredTokens in_order_of_ids(const JsonNode& node) {
+    DeclaredTokens out;
+    for (const auto& [key, token] : node.members()) {
+        std::int32_t id = -1;
+        auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+        if (error != std::errc() || end != key.data() + key.size() || id < 0 || id > largest_id)
+            token.fail(fmt::format("expected ids from 0 to {} as names", largest_id));
+        out.emplace_back(id, token);
+    }
+    std::ranges::stable_sort(out, {}, [](const auto& entry) { return entry.first; });
+    return out;
+}
+
+}  // namespace
 
 void AddedTokens::Search::add(std::string pattern, const AddedToken* token) {
     if (pattern.empty()) return;
@@ -19,45 +42,89 @@ const AddedTokens::Search::Entry* AddedTokens::Search::match(std::string_view te
     return nullptr;
 }
 
-AddedTokens::AddedTokens(const std::optional<JsonNode>& list, const Bpe& bpe,
-                         const std::vector<Normalizer>& normalizers)
+AddedTokens::AddedTokens(const AddedTokenLists& lists, const Bpe& bpe, const std::vector<Normalizer>& normalizers)
     : word_character_(Pattern::rust_word_character()) {
-    if (!list) return;
-    auto items = list->items();
-    tokens_.reserve(items.size());  // pointers to the elements are kept
-    for (const JsonNode& node : items) {
-        AddedToken token = read(node, bpe);
-        if (token.content.empty()) continue;
-        if (by_content_.contains(token.content)) node.fail("the token \"" + token.content + "\" stands twice");
-        if (by_id_.contains(token.id)) node.fail("the id " + std::to_string(token.id) + " stands twice");
-        token.shown = token.normalized ? normalize(normalizers, AlignedText(token.content)).view() : token.content;
-        const AddedToken* kept = &tokens_.emplace_back(std::move(token));
-        by_content_[kept->content] = kept;
-        by_id_[kept->id] = kept;
-        size_ = std::max(size_, kept->id + 1);
-    }
+    auto own = lists.own ? lists.own->items() : std::vector<JsonNode>();
+    auto declared = lists.declared ? in_order_of_ids(*lists.declared) : DeclaredTokens();
+    tokens_.reserve(own.size() + declared.size());  // pointers to the elements are kept
+    add_own(own, bpe);
+    add_declared(declared, bpe, lists.model_vocabulary);
+    for (AddedToken& t : tokens_)
+        t.shown = t.normalized ? normalize(normalizers, AlignedText(t.content)).view() : t.content;
     for (bool special : {true, false})  // of two with the same pattern the special one matches
         for (const AddedToken& t : tokens_) {
             if (t.special == special) (t.normalized ? normalized_ : plain_).add(t.shown, &t);
         }
 }
 
-AddedToken AddedTokens::read(const JsonNode& node, const Bpe& bpe) const {
-    AddedToken t{.id = std::int32_t(node.at("id").integer(0, largest_id)),
-                 .content = node.at("content").string(),
-                 .shown = {},
-                 .special = node.at("special").boolean(),
-                 .normalized = node.at("normalized").boolean(),
-                 .single_word = node.at("single_word").boolean(),
-                 .lstrip = node.at("lstrip").boolean(),
-                 .rstrip = node.at("rstrip").boolean()};
-    auto known = bpe.id_of(t.content);
-    auto other = bpe.token(t.id);
-    if (known && *known != t.id)
-        node.at("id").fail("the vocabulary gives \"" + t.content + "\" the id " + std::to_string(*known));
-    if (!known && other && !t.content.empty())
-        node.at("id").fail("the vocabulary has this id for \"" + std::string(*other) + "\"");
-    return t;
+void AddedTokens::add_own(const std::vector<JsonNode>& list, const Bpe& bpe) {
+    for (const JsonNode& node : list)
+        add({.id = std::int32_t(node.at("id").integer(0, largest_id)),
+             .content = node.at("content").string(),
+             .shown = {},
+             .special = node.at("special").boolean(),
+             .normalized = node.at("normalized").boolean(),
+             .single_word = node.at("single_word").boolean(),
+             .lstrip = node.at("lstrip").boolean(),
+             .rstrip = node.at("rstrip").boolean()},
+            node, bpe);
+}
+
+// As transformers adds them: each that is new gets the next id, whatever is declared, and one that is there already
+// gets these flags.
+void AddedTokens::add_declared(const DeclaredTokens& list, const Bpe& bpe, std::int64_t model_vocabulary) {
+    for (const auto& [id, node] : list) {
+        AddedToken t{.id = id,
+                     .content = node.at("content").string(),
+                     .shown = {},
+                     .special = node.boolean("special", false),
+                     .normalized = false,
+                     .single_word = node.boolean("single_word", false),
+                     .lstrip = node.boolean("lstrip", false),
+                     .rstrip = node.boolean("rstrip", false)};
+        t.normalized = node.boolean("normalized", !t.special);
+        if (t.content.empty()) continue;
+        std::optional<std::int32_t> known = id_of(t.content);
+        if (!known) known = bpe.id_of(t.content);
+        std::int32_t given = known.value_or(std::max(bpe.entries(), size_));
+        if (given != id)
+            node.fail(fmt::format("the token \"{}\" is declared with the id {}, and {} {}; correct the id, or add the "
+                                  "token to tokenizer.json",
+                                  excerpt(t.content), id,
+                                  known ? "tokenizer.json has it with" : "added behind tokenizer.json's it would get",
+                                  given));
+        if (!known && id >= model_vocabulary)
+            node.fail(fmt::format("the token \"{}\" has the id {}, the model has {} ids; take it out here, or give a "
+                                  "model whose embedding was resized",
+                                  excerpt(t.content), id, model_vocabulary));
+        add(std::move(t), node, bpe);
+    }
+}
+
+void AddedTokens::add(AddedToken token, const JsonNode& node, const Bpe& bpe) {
+    if (token.content.empty()) return;
+    if (auto before = by_content_.find(token.content); before != by_content_.end()) {
+        AddedToken& kept = *before->second;
+        if (kept.id != token.id)
+            node.fail(fmt::format("the token \"{}\" stands twice, with the ids {} and {}", excerpt(token.content),
+                                  kept.id, token.id));
+        kept.special = kept.special || token.special;  // as in the library, which takes the last one's other flags
+        kept.normalized = token.normalized;
+        kept.single_word = token.single_word;
+        kept.lstrip = token.lstrip;
+        kept.rstrip = token.rstrip;
+        return;
+    }
+    if (by_id_.contains(token.id)) node.fail("the id " + std::to_string(token.id) + " stands twice");
+    auto known = bpe.id_of(token.content);
+    auto other = bpe.token(token.id);
+    if (known && *known != token.id)
+        node.at("id").fail(fmt::format("the vocabulary gives \"{}\" the id {}", excerpt(token.content), *known));
+    if (!known && other) node.fail(fmt::format("the vocabulary has the id {} for \"{}\"", token.id, excerpt(*other)));
+    AddedToken* kept = &tokens_.emplace_back(std::move(token));
+    by_content_[kept->content] = kept;
+    by_id_[kept->id] = kept;
+    size_ = std::max(size_, kept->id + 1);
 }
 
 bool AddedTokens::is_part_of_word(const AddedToken& token, std::string_view text, std::size_t begin,

@@ -22,10 +22,16 @@ struct AddedToken {
     bool special, normalized, single_word, lstrip, rstrip;
 };
 
+// Where tokens are added, each if it is there.
+struct AddedTokenLists {
+    std::optional<JsonNode> own;       // added_tokens of tokenizer.json
+    std::optional<JsonNode> declared;  // added_tokens_decoder of tokenizer_config.json
+    std::int64_t model_vocabulary;     // what is only declared has an id below
+};
+
 class AddedTokens {
   public:
-    // `list`: the member added_tokens, if there is one.
-    AddedTokens(const std::optional<JsonNode>& list, const Bpe& bpe, const std::vector<Normalizer>& normalizers);
+    AddedTokens(const AddedTokenLists& lists, const Bpe& bpe, const std::vector<Normalizer>& normalizers);
 
     // Cuts the input at tokens, normalizes the rest, and cuts that at the tokens that are matched after it.
     PreTokenized extract(std::string_view input, const std::vector<Normalizer>& normalizers) const;
@@ -45,13 +51,16 @@ class AddedTokens {
         void add(std::string pattern, const AddedToken* token);
         const Entry* match(std::string_view text, std::size_t at) const;
     };
-    AddedToken read(const JsonNode& node, const Bpe& bpe) const;
+    void add_own(const std::vector<JsonNode>& list, const Bpe& bpe);
+    void add_declared(const std::vector<std::pair<std::int32_t, JsonNode>>& list, const Bpe& bpe,
+                      std::int64_t model_vocabulary);
+    void add(AddedToken token, const JsonNode& node, const Bpe& bpe);
     bool is_part_of_word(const AddedToken& token, std::string_view text, std::size_t begin, std::size_t end) const;
     std::vector<Split> cut(const Search& search, std::string_view text) const;
 
     std::vector<AddedToken> tokens_;
-    std::unordered_map<std::string_view, const AddedToken*> by_content_;
-    std::unordered_map<std::int32_t, const AddedToken*> by_id_;
+    std::unordered_map<std::string_view, AddedToken*> by_content_;
+    std::unordered_map<std::int32_t, AddedToken*> by_id_;
     Search plain_, normalized_;
     Pattern word_character_;
     std::int32_t size_ = 0;

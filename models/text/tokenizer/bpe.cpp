@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "models/text/tokenizer/utf8.h"
+#include "runtime/error.h"
+#include "runtime/utf8.h"
 
 namespace tandem::text {
 namespace {
@@ -83,7 +85,8 @@ class Merger {
 void refuse_unsupported(const JsonNode& model) {
     if (auto type = model.find("type"); type && type->string() != "BPE")
         type->fail("the model \"" + type->string() + "\" is not supported (known: BPE)");
-    if (auto dropout = model.find("dropout")) dropout->fail("BPE dropout is not supported, got " + dropout->text());
+    if (auto dropout = model.find("dropout"); dropout && dropout->number() != 0)
+        dropout->fail("BPE dropout is not supported, got " + dropout->text());
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
         if (auto affix = model.find(key); affix && !affix->string().empty())
             affix->fail("this is not supported, got " + affix->text());
@@ -126,7 +129,7 @@ Bpe::Bpe(const JsonNode& model, Vocabulary vocabulary)
     for (int b = 0; b < 256; b++) bytes_[std::size_t(b)] = id_of(fmt::format("<0x{:02X}>", b)).value_or(-1);
     if (auto unknown = model.find("unk_token")) {
         unknown_ = id_of(unknown->string());
-        if (!unknown_) unknown->fail("the token " + unknown->text() + " is not in the vocabulary");
+        if (!unknown_) missing_unknown_ = unknown->string();  // as in the library, no matter until one is needed
     }
 }
 
@@ -137,6 +140,7 @@ void Bpe::add_tokens(const JsonNode& model, Vocabulary& vocabulary) {
     std::vector<bool> taken(tokens_.size());
     ids_.reserve(vocabulary.tokens.size());
     for (auto& [token, id] : vocabulary.tokens) {
+        if (taken[std::size_t(id)] && tokens_[std::size_t(id)] == token) continue;
         if (taken[std::size_t(id)])
             model.fail(fmt::format("in vocab the id {} stands twice, for \"{}\" too", id, token));
         taken[std::size_t(id)] = true;
@@ -205,10 +209,18 @@ std::vector<BpeToken> Bpe::characters(std::string_view word) const {
         } else if (unknown_) {
             flush();
             unknown = {*unknown_, begin, end};
+        } else if (missing_unknown_) {
+            refuse_unknown(word.substr(begin, end - begin));
         }
     }
     flush();
     return out;
+}
+
+void Bpe::refuse_unknown(std::string_view character) const {
+    throw InputError(fmt::format("[tokenizer] the vocabulary has neither \"{}\" nor the unk_token \"{}\" that "
+                                 "tokenizer.json would put in its place; name one of its tokens there, or none",
+                                 excerpt(character), excerpt(*missing_unknown_)));
 }
 
 void Bpe::encode(std::string_view word, std::vector<BpeToken>& out) const {

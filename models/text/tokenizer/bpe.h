@@ -46,13 +46,15 @@ class Bpe {
     void encode(std::string_view word, std::vector<BpeToken>& out) const;  // appends
     std::optional<std::int32_t> id_of(std::string_view token) const;
     std::optional<std::string_view> token(std::int32_t id) const;
-    std::int32_t size() const { return std::int32_t(tokens_.size()); }  // largest id + 1
+    std::int32_t size() const { return std::int32_t(tokens_.size()); }    // largest id + 1
+    std::int32_t entries() const { return std::int32_t(ids_.size()); }  // fewer where ids are left out
 
   private:
     void add_tokens(const JsonNode& model, Vocabulary& vocabulary);
     void add_merges(const JsonNode& model, const Vocabulary& vocabulary);
     std::int32_t id_of_character(std::string_view c) const;  // -1: none
     std::vector<BpeToken> characters(std::string_view word) const;
+    [[noreturn]] void refuse_unknown(std::string_view character) const;
 
     std::vector<std::string> tokens_;  // by id; empty where there is none
     std::unordered_map<std::string_view, std::int32_t> ids_;
@@ -60,6 +62,7 @@ class Bpe {
     std::array<std::int32_t, 256> bytes_;               // ids of <0xHH>
     MergeTable merges_;
     std::optional<std::int32_t> unknown_;
+    std::optional<std::string> missing_unknown_;  // an unk_token that the vocabulary lacks
     bool fuse_unknown_, byte_fallback_, ignore_merges_;
 };
 
