@@ -30,7 +30,7 @@ void prepare_demo(TrainOptions& o) {
 
 std::vector<std::int32_t> encode_prompt(const TextTools& text, const std::string& prompt) {
     if (!text.chat) return text.tokenizer->encode(prompt, SpecialTokens::add).ids;
-    Rendered r = text.chat->render({{"user", prompt}}, text.special, true);
+    Rendered r = text.chat_template().render({{"user", prompt}}, text.special, GenerationPrompt::add);
     return encode_whole(*text.tokenizer, r.text).ids;
 }
 

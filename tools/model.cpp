@@ -2,8 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "models/io/find_model.h"
 #include "models/io/hf_config.h"
+#include "models/text/template_tokens.h"
 #include "models/text/tokenizer_config.h"
 #include "tools/demo.h"
 
@@ -11,8 +14,8 @@ namespace tandem {
 
 namespace fs = std::filesystem;
 
-std::unique_ptr<Tokenizer> open_tokenizer(const fs::path& folder) {
-    return std::make_unique<Tokenizer>(Tokenizer::load(folder / "tokenizer.json"));
+std::unique_ptr<Tokenizer> open_tokenizer(const fs::path& folder, std::int64_t model_vocabulary) {
+    return std::make_unique<Tokenizer>(Tokenizer::load(folder / "tokenizer.json", model_vocabulary));
 }
 
 TextTools text_tools(const fs::path& folder, const Tokenizer& tokenizer,
@@ -23,12 +26,13 @@ TextTools text_tools(const fs::path& folder, const Tokenizer& tokenizer,
         tools.chat = ChatTemplate::named(*chat_template);
     } else if (!config.chat_template) {
         tools.no_chat = fmt::format("{} has no chat template; name one with --chat-template", folder.string());
-    } else {
-        try {
-            tools.chat = ChatTemplate::recognise(*config.chat_template);
-        } catch (const InputError& e) {
-            tools.no_chat = e.what();  // matters only if the data holds conversations
-        }
+        return tools;
+    }
+    try {
+        if (!tools.chat) tools.chat = ChatTemplate::recognise(*config.chat_template);
+        require_template_tokens(*tools.chat, tokenizer, tools.special);
+    } catch (const InputError& e) {
+        tools.no_chat = e.what();  // matters only where it is used
     }
     return tools;
 }
@@ -46,7 +50,7 @@ Model open_model(const ModelOptions& options, const std::optional<std::string>& 
     m.config = read_hf_config(files.folder);
     if (options.weights == Weights::load) m.weights = CheckpointFiles::open(files.weights);
     if (fs::exists(files.folder / "tokenizer.json")) {
-        m.tokenizer = open_tokenizer(files.folder);
+        m.tokenizer = open_tokenizer(files.folder, m.config.vocab);
         m.text = text_tools(files.folder, *m.tokenizer, chat_template);
     }
     return m;
@@ -56,6 +60,13 @@ std::vector<int> Model::eos_ids() const {
     if (!config.eos_ids.empty() || !tokenizer) return config.eos_ids;
     std::optional<std::int32_t> eos = tokenizer->id_of(text.special.eos);
     return eos ? std::vector<int>{*eos} : std::vector<int>{};
+}
+
+std::vector<int> Model::chat_eos_ids() const {
+    std::vector<int> ids = eos_ids();
+    std::optional<std::int32_t> end = tokenizer->id_of(text.chat_template().end_token(text.special));
+    if (end && std::ranges::find(ids, *end) == ids.end()) ids.push_back(*end);
+    return ids;
 }
 
 DType compute_type(Precision precision) { return precision == Precision::bf16 ? DType::bf16 : DType::f32; }

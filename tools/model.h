@@ -21,14 +21,18 @@ struct Model {
     TextTools text;                          // of use only with a tokenizer
 
     const TextTools* text_tools() const { return tokenizer ? &text : nullptr; }
-    std::vector<int> eos_ids() const;  // of config.json and generation_config.json, else the tokenizer's EOS
+    // What ends a text: EOS of config.json and generation_config.json, else the tokenizer's; an answer in a chat ends
+    // at the template's end token as well, which a base model's files need not know.
+    std::vector<int> eos_ids() const;
+    std::vector<int> chat_eos_ids() const;
 };
 
 // An InputError says where it looked, or which file is wrong.
 Model open_model(const ModelOptions& options, const std::optional<std::string>& chat_template);
 
 // Only what tokenizer.json needs: the folder may hold nothing else.
-std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& folder);
+std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& folder,
+                                          std::int64_t model_vocabulary = INT64_MAX);
 TextTools text_tools(const std::filesystem::path& folder, const Tokenizer& tokenizer,
                      const std::optional<std::string>& chat_template);
 

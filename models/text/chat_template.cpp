@@ -17,10 +17,10 @@ namespace tandem {
 namespace {
 
 // What a template is given, and the text it writes.
-struct Context {
+struct Rendering {
     const std::vector<Message>& messages;
     const SpecialStrings& special;
-    bool add_generation_prompt;
+    GenerationPrompt prompt;
     Rendered out{};
 
     void write(std::string_view s) { out.text += s; }
@@ -63,7 +63,7 @@ void require_alternation(const Message& m, std::size_t index) {
         throw InputError("Conversation roles must alternate user/assistant/user/assistant/...");
 }
 
-void llama2(Context& c) {
+void llama2(Rendering& c) {
     std::optional<std::string> system;
     if (c.first().role == "system") system = c.first().content;
     for (std::size_t i = 0; i + system.has_value() < c.messages.size(); i++) {
@@ -83,7 +83,7 @@ void llama2(Context& c) {
     }
 }
 
-void llama3_turn(Context& c, const Message& m) {
+void llama3_turn(Rendering& c, const Message& m) {
     c.write("<|start_header_id|>");
     c.write(m.role);
     c.write("<|end_header_id|>\n\n");
@@ -95,24 +95,24 @@ void llama3_turn(Context& c, const Message& m) {
     }
 }
 
-void llama3_prompt(Context& c) { c.write("<|start_header_id|>assistant<|end_header_id|>\n\n"); }
+void llama3_prompt(Rendering& c) { c.write("<|start_header_id|>assistant<|end_header_id|>\n\n"); }
 
-void llama3_turns(Context& c) {
+void llama3_turns(Rendering& c) {
     if (!c.messages.empty()) c.write(c.bos());
     for (const Message& m : c.messages) llama3_turn(c, m);
 }
 
-void llama3(Context& c) {
+void llama3(Rendering& c) {
     llama3_turns(c);
-    if (c.add_generation_prompt) llama3_prompt(c);
+    if (c.prompt == GenerationPrompt::add) llama3_prompt(c);
 }
 
-void llama3_always_prompt(Context& c) {
+void llama3_always_prompt(Rendering& c) {
     llama3_turns(c);
     llama3_prompt(c);
 }
 
-void llama31(Context& c) {
+void llama31(Rendering& c) {
     bool system = c.first().role == "system";
     c.write(c.special.bos);
     c.write("<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\n");
@@ -120,10 +120,10 @@ void llama31(Context& c) {
     if (system) c.write(strip(c.first().content));
     c.write("<|eot_id|>");
     for (std::size_t i = system; i < c.messages.size(); i++) llama3_turn(c, c.messages[i]);
-    if (c.add_generation_prompt) llama3_prompt(c);
+    if (c.prompt == GenerationPrompt::add) llama3_prompt(c);
 }
 
-void mistral_turns(Context& c, std::string_view behind_eos) {
+void mistral_turns(Rendering& c, std::string_view behind_eos) {
     c.write(c.special.bos);
     for (std::size_t i = 0; i < c.messages.size(); i++) {
         const Message& m = c.messages[i];
@@ -141,10 +141,10 @@ void mistral_turns(Context& c, std::string_view behind_eos) {
     }
 }
 
-void mistral(Context& c) { mistral_turns(c, ""); }
-void mistral_v01(Context& c) { mistral_turns(c, " "); }
+void mistral(Rendering& c) { mistral_turns(c, ""); }
+void mistral_v01(Rendering& c) { mistral_turns(c, " "); }
 
-void chatml_with(Context& c, std::string_view default_system) {
+void chatml_with(Rendering& c, std::string_view default_system) {
     auto turn = [&](std::string_view role, std::string_view content) {
         c.write("<|im_start|>");
         c.write(role);
@@ -160,25 +160,25 @@ void chatml_with(Context& c, std::string_view default_system) {
     if (!default_system.empty() && !c.messages.empty() && c.messages[0].role != "system")
         turn("system", default_system);
     for (const Message& m : c.messages) turn(m.role, m.content);
-    if (c.add_generation_prompt) c.write("<|im_start|>assistant\n");
+    if (c.prompt == GenerationPrompt::add) c.write("<|im_start|>assistant\n");
 }
 
-void chatml(Context& c) { chatml_with(c, ""); }
-void qwen15(Context& c) { chatml_with(c, "You are a helpful assistant"); }
-void qwen2(Context& c) { chatml_with(c, "You are a helpful assistant."); }
-void smollm2(Context& c) { chatml_with(c, "You are a helpful AI assistant named SmolLM, trained by Hugging Face"); }
-void qwen25(Context& c) {
+void chatml(Rendering& c) { chatml_with(c, ""); }
+void qwen15(Rendering& c) { chatml_with(c, "You are a helpful assistant"); }
+void qwen2(Rendering& c) { chatml_with(c, "You are a helpful assistant."); }
+void smollm2(Rendering& c) { chatml_with(c, "You are a helpful AI assistant named SmolLM, trained by Hugging Face"); }
+void qwen25(Rendering& c) {
     c.first();
     chatml_with(c, "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.");
 }
-void qwen25_base(Context& c) {
+void qwen25_base(Rendering& c) {
     c.first();
     qwen2(c);
 }
 
 struct Known {
     std::string_view name;
-    void (*render)(Context&);
+    void (*render)(Rendering&);
     std::uint64_t fingerprint;  // of the published Jinja text
 };
 
@@ -224,7 +224,7 @@ std::vector<std::string> ChatTemplate::names() {
 }
 
 Rendered ChatTemplate::render(const std::vector<Message>& messages, const SpecialStrings& special,
-                              bool add_generation_prompt) const {
+                              GenerationPrompt prompt) const {
     for (const Message& m : messages) {
         if (m.role != "system" && m.role != "user" && m.role != "assistant")
             throw InputError(fmt::format("[chat template {}] expected the role system, user or assistant, got \"{}\"",
@@ -232,13 +232,19 @@ Rendered ChatTemplate::render(const std::vector<Message>& messages, const Specia
         if (valid_utf8(m.content) < m.content.size())
             throw InputError(fmt::format("[chat template {}] a message is not UTF-8; convert it", name_));
     }
-    Context context{messages, special, add_generation_prompt};
+    Rendering rendering{messages, special, prompt};
     try {
-        std::ranges::find(known_templates, name_, &Known::name)->render(context);
+        std::ranges::find(known_templates, name_, &Known::name)->render(rendering);
     } catch (const InputError& e) {
         throw InputError(fmt::format("[chat template {}] {}", name_, e.what()));
     }
-    return std::move(context.out);
+    return std::move(rendering.out);
+}
+
+std::string ChatTemplate::end_token(const SpecialStrings& special) const {
+    Rendered r = render({{"user", ""}, {"assistant", ""}}, special, GenerationPrompt::none);
+    const Rendered::Span& said = r.supervised.back();
+    return std::string(strip(std::string_view(r.text).substr(said.begin, said.end - said.begin)));
 }
 
 }  // namespace tandem

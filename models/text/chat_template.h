@@ -22,6 +22,8 @@ struct SpecialStrings {
     std::string bos, eos;  // of tokenizer_config.json; empty where it has none
 };
 
+enum class GenerationPrompt { none, add };  // what opens the assistant's turn, at the end
+
 class ChatTemplate {
   public:
     // By its name; an InputError lists the known names.
@@ -34,7 +36,9 @@ class ChatTemplate {
     const std::string& name() const { return name_; }
     // An InputError carries the template's own message (roles that do not alternate, …).
     Rendered render(const std::vector<Message>& messages, const SpecialStrings& special,
-                    bool add_generation_prompt) const;
+                    GenerationPrompt prompt) const;
+    // What ends the assistant's turn.
+    std::string end_token(const SpecialStrings& special) const;
 
   private:
     explicit ChatTemplate(std::string name) : name_(std::move(name)) {}

@@ -73,7 +73,7 @@ TEST_CASE("bad data: texts and conversations") {
     refused({"{\"messages\": [{\"role\": \"tool\", \"content\": \"a\"}]}\n", "1: turn 1: expected a turn of system"});
     refused({"{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n", "1: "});  // this model has no template
     refused({"{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n",
-             "1: no supervised token",
+             "1: [chat template chatml] the tokenizer has no token \"<|im_start|>\"",
              {"--chat-template", "chatml"}});
     refused({"{\"conversations\": [{\"from\": \"human\"}]}\n", "1: turn 1: expected value, which is missing"});
 }

@@ -40,6 +40,11 @@ Sample read_sample(std::string_view text, const TextTools* tools, const DatasetO
 
 }  // namespace
 
+const ChatTemplate& TextTools::chat_template() const {
+    if (!chat || !no_chat.empty()) throw InputError(no_chat);
+    return *chat;
+}
+
 std::int64_t count_supervised(std::span<const std::int32_t> labels) {
     if (labels.empty()) return 0;
     return std::int64_t(labels.size()) - 1 - std::count(labels.begin() + 1, labels.end(), not_supervised);

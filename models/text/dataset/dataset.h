@@ -59,7 +59,9 @@ struct TextTools {
     const Tokenizer* tokenizer;
     SpecialStrings special;
     std::optional<ChatTemplate> chat;
-    std::string no_chat;  // without a template: why, and what to do; the error for data with conversations
+    std::string no_chat;  // why there is none or it cannot be used, and what to do; empty: it can
+
+    const ChatTemplate& chat_template() const;  // an InputError says no_chat
 };
 
 // Ids of a whole text, BOS once: a special token that the post-processor adds at an end is dropped where the text (from

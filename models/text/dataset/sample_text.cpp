@@ -71,8 +71,7 @@ Sample from_text(const Json& record, std::string_view key, const TextTools& tool
 
 Sample from_conversation(const Json& record, std::string_view key, const TextTools& tools) {
     Conversation c = conversation(record, key);
-    if (!tools.chat) throw InputError(tools.no_chat);
-    Rendered rendered = tools.chat->render(c.messages, tools.special, false);
+    Rendered rendered = tools.chat_template().render(c.messages, tools.special, GenerationPrompt::none);
     std::vector<Rendered::Span> supervised;
     for (std::size_t i = 0; i < rendered.supervised.size(); i++)
         if (c.trained_on[i]) supervised.push_back(rendered.supervised[i]);

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "models/text/jinja_fingerprint.h"
@@ -44,14 +45,14 @@ void check_file(const std::string& name) {
             if (c.contains("error")) {
                 std::string said;
                 try {
-                    chat.render(messages, special, ask);
+                    chat.render(messages, special, ask ? GenerationPrompt::add : GenerationPrompt::none);
                 } catch (const InputError& e) {
                     said = e.what();
                 }
                 CHECK(said.ends_with(c["error"].get<std::string>()));
                 continue;
             }
-            Rendered r = chat.render(messages, special, ask);
+            Rendered r = chat.render(messages, special, ask ? GenerationPrompt::add : GenerationPrompt::none);
             CHECK(r.text == c["text"].get<std::string>());
             std::size_t assistants = 0;
             for (const Message& m : messages) assistants += m.role == "assistant";
@@ -92,11 +93,24 @@ TEST_CASE("how a template is written makes no difference, what it says does") {
 
 TEST_CASE("what a template needs and does not get is an error") {
     std::vector<Message> turns{{"user", "q"}, {"assistant", "a"}};
-    CHECK_THROWS_WITH_AS(ChatTemplate::named("llama3").render(turns, {}, false), doctest::Contains("bos_token"),
+    auto render = [](const char* name, const std::vector<Message>& messages, const SpecialStrings& special) {
+        return ChatTemplate::named(name).render(messages, special, GenerationPrompt::none);
+    };
+    CHECK_THROWS_WITH_AS(render("llama3", turns, {}), doctest::Contains("bos_token"), InputError);
+    CHECK_THROWS_WITH_AS(render("mistral", turns, {"<s>", ""}), doctest::Contains("eos_token"), InputError);
+    CHECK_THROWS_WITH_AS(render("chatml", {{"tool", "x"}}, {}), doctest::Contains("tool"), InputError);
+    CHECK_THROWS_AS(render("llama3", {{"user", "\xE2\x80"}}, {"<s>", ""}), InputError);
+}
+
+TEST_CASE("every template knows what ends the assistant's turn") {
+    const std::map<std::string, std::string> ends{
+        {"llama2", "</s>"},       {"llama3", "<|eot_id|>"},      {"llama3-prompt", "<|eot_id|>"},
+        {"llama3.1", "<|eot_id|>"}, {"mistral", "</s>"},         {"mistral-v0.1", "</s>"},
+        {"chatml", "<|im_end|>"}, {"qwen1.5", "<|im_end|>"},     {"qwen2", "<|im_end|>"},
+        {"qwen2.5", "<|im_end|>"}, {"qwen2.5-base", "<|im_end|>"}, {"smollm2", "<|im_end|>"},
+    };
+    for (const std::string& name : ChatTemplate::names())
+        CHECK(ChatTemplate::named(name).end_token({"<s>", "</s>"}) == ends.at(name));
+    CHECK_THROWS_WITH_AS(ChatTemplate::named("llama2").end_token({"<s>", ""}), doctest::Contains("eos_token"),
                          InputError);
-    CHECK_THROWS_WITH_AS(ChatTemplate::named("mistral").render(turns, {"<s>", ""}, false),
-                         doctest::Contains("eos_token"), InputError);
-    CHECK_THROWS_WITH_AS(ChatTemplate::named("chatml").render({{"tool", "x"}}, {}, false), doctest::Contains("tool"),
-                         InputError);
-    CHECK_THROWS_AS(ChatTemplate::named("llama3").render({{"user", "\xE2\x80"}}, {"<s>", ""}, false), InputError);
 }
