@@ -14,8 +14,13 @@ std::vector<std::int32_t> prompt_of(const GenerateOptions& o, const Model& model
     const TextTools* text = model.text_tools();
     if (!text) throw InputError(fmt::format("{} has no tokenizer.json; give --prompt-ids", model.name));
     if (o.prompt) return text->tokenizer->encode(*o.prompt, SpecialTokens::add).ids;
-    if (!text->chat) throw InputError(text->no_chat);
+    text->chat_template();  // where there is none, the prompt must not become plain text
     return encode_prompt(*text, *o.chat);
+}
+
+std::vector<int> eos_of(const GenerateOptions& o, const Model& model) {
+    if (o.ignore_eos) return {};
+    return o.chat ? model.chat_eos_ids() : model.eos_ids();
 }
 
 }  // namespace
@@ -27,21 +32,27 @@ int generate(CommandLine& line) {
     Model model = open_model(o, o.chat_template);
     std::optional<Adapter> adapter;
     if (o.adapter) adapter = Adapter::open(*o.adapter);
-    std::vector<std::int32_t> prompt = prompt_of(o, model), answer;
-    GenerateSettings settings{o.max_new_tokens, o.temperature, std::uint64_t(o.seed),
-                              o.ignore_eos ? std::vector<int>() : model.eos_ids()};
+    std::vector<std::int32_t> prompt = prompt_of(o, model);
+    Answer answer;
+    GenerateSettings settings{o.max_new_tokens, o.temperature, std::uint64_t(o.seed), eos_of(o, model)};
     auto generator = [&](InferenceRank& r) { return Generator(r.rank.context(), r.llama, r.store, o.context_length); };
     run_inference(
         o, model, adapter ? &*adapter : nullptr, [&](InferenceRank& r) { generator(r).plan(); },
         [&](InferenceRank& r) {
             Generator g = generator(r);
-            std::vector<std::int32_t> ids = g.run(prompt, settings);
-            if (r.rank.context().rank() == 0) answer = std::move(ids);
+            Answer mine = g.run(prompt, settings);
+            if (r.rank.context().rank() == 0) answer = std::move(mine);
         });
-    std::string text = model.tokenizer ? model.tokenizer->decode(answer, DecodeSpecial::skip) : "";
-    if (o.json) fmt::print("{}\n", Json(Json::Object{{"ids", Json(answer)}, {"text", text}}).text());
+    std::string text = model.tokenizer ? model.tokenizer->decode(answer.ids, DecodeSpecial::skip) : "";
+    if (o.json) fmt::print("{}\n", Json(Json::Object{{"ids", Json(answer.ids)}, {"text", text}}).text());
     else if (model.tokenizer) fmt::print("{}\n", text);
-    else fmt::print("{}\n", fmt::join(answer, " "));
+    else fmt::print("{}\n", fmt::join(answer.ids, " "));
+    if (answer.end == AnswerEnd::capacity)
+        std::fputs(fmt::format("tandem: the answer was cut after {} tokens, prompt and answer fill the context of {}; "
+                               "raise --context-length\n",
+                               answer.ids.size(), o.context_length)
+                       .c_str(),
+                   stderr);
     return 0;
 }
 

@@ -196,9 +196,14 @@ void TrainRank::sample(const std::string& when) {
     if (!generator_) return;
     GenerateSettings settings;
     settings.max_new_tokens = 64;
-    settings.eos_ids = run_.model.eos_ids();
-    std::vector<std::int32_t> answer = generator_->run(run_.sample_prompt, settings);
-    if (first()) run_.answers.emplace_back(when, run_.model.tokenizer->decode(answer, DecodeSpecial::skip));
+    settings.eos_ids = run_.model.text.chat ? run_.model.chat_eos_ids() : run_.model.eos_ids();
+    Answer answer = generator_->run(run_.sample_prompt, settings);
+    if (!first()) return;
+    run_.answers.emplace_back(when, run_.model.tokenizer->decode(answer.ids, DecodeSpecial::skip));
+    if (answer.end == AnswerEnd::capacity)
+        console_->line(fmt::format("the answer {} training was cut after {} tokens: prompt and answer fill the context "
+                                   "of {}",
+                                   when, answer.ids.size(), positions(run_)));
 }
 
 void TrainRank::checkpoint(std::int64_t done) {

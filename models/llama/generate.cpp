@@ -46,7 +46,7 @@ std::vector<float> Generator::next_logits(std::span<const std::int32_t> tokens, 
     return out;
 }
 
-std::vector<std::int32_t> Generator::run(std::span<const std::int32_t> prompt, const GenerateSettings& settings) {
+Answer Generator::run(std::span<const std::int32_t> prompt, const GenerateSettings& settings) {
     if (prompt.empty()) throw InputError("the prompt is empty; give at least one token");
     for (std::int32_t id : prompt)
         if (id < 0 || id >= model_.config.vocab)
@@ -55,14 +55,15 @@ std::vector<std::int32_t> Generator::run(std::span<const std::int32_t> prompt, c
         throw InputError(fmt::format("the prompt has {} tokens; --context-length {} leaves no room for an answer",
                                      prompt.size(), capacity_));
     caches_.past = 0;
-    std::vector<std::int32_t> answer;
-    std::int64_t room = std::min(settings.max_new_tokens, capacity_ - std::int64_t(prompt.size()));
+    std::int64_t free = capacity_ - std::int64_t(prompt.size()), room = std::min(settings.max_new_tokens, free);
+    Answer answer{{}, free < settings.max_new_tokens ? AnswerEnd::capacity : AnswerEnd::max_new_tokens};
     std::vector<float> now = room > 0 ? next_logits(prompt, "prefill") : std::vector<float>();
-    while (std::int64_t(answer.size()) < room) {
-        std::int32_t id = choose(now, settings, std::int64_t(answer.size()));
-        answer.push_back(id);
+    while (std::int64_t(answer.ids.size()) < room) {
+        std::int32_t id = choose(now, settings, std::int64_t(answer.ids.size()));
+        answer.ids.push_back(id);
         const auto& eos = settings.eos_ids;
-        if (std::find(eos.begin(), eos.end(), id) != eos.end() || std::int64_t(answer.size()) == room) break;
+        if (std::find(eos.begin(), eos.end(), id) != eos.end()) answer.end = AnswerEnd::eos;
+        if (answer.end == AnswerEnd::eos || std::int64_t(answer.ids.size()) == room) break;
         now = next_logits(std::span(&id, 1), "decode");
     }
     return answer;

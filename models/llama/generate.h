@@ -13,14 +13,20 @@ struct GenerateSettings {
     std::vector<int> eos_ids;        // each ends the text; empty: only max_new_tokens does
 };
 
+enum class AnswerEnd { eos, max_new_tokens, capacity };  // capacity: cut, for want of room
+
+struct Answer {
+    std::vector<std::int32_t> ids;  // the new tokens, an ending EOS included
+    AnswerEnd end = AnswerEnd::eos;
+};
+
 class Generator {
   public:
     // The cache, for prompts and answers of `capacity` tokens together, is allocated here and kept.
     Generator(Context& ctx, const Llama& model, LayerStore& store, std::int64_t capacity);
 
-    // The new tokens, an ending EOS included. An InputError if the prompt is empty, holds an id outside the vocabulary,
-    // or leaves no room.
-    std::vector<std::int32_t> run(std::span<const std::int32_t> prompt, const GenerateSettings& settings);
+    // An InputError if the prompt is empty, holds an id outside the vocabulary, or leaves no room.
+    Answer run(std::span<const std::int32_t> prompt, const GenerateSettings& settings);
 
     // Runs each phase once at its largest, for the memory plan.
     void plan();

@@ -9,7 +9,7 @@ void declare(OptionSet& set, GenerateOptions& o) {
     set.group("Generation");
     set.add("adapter", o.adapter, "a PEFT adapter on top of the model");
     set.add("prompt", o.prompt, "the text to go on with");
-    set.add("chat", o.chat, "one user turn, put through the chat template");
+    set.add("chat", o.chat, "one user turn, put through the chat template, whose end token ends the answer");
     set.add("prompt_ids", o.prompt_ids, "the token ids to go on with");
     set.add("chat_template", o.chat_template, "the name of a chat template, instead of the checkpoint's own");
     set.add("temperature", o.temperature, "0 is greedy", {.min = 0});
