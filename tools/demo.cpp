@@ -14,7 +14,6 @@ std::string model_place(const std::string& name) { return name == "demo" ? (fold
 
 void prepare_demo(TrainOptions& o) {
     o.output_dir = fs::path("output") / "demo";
-    fs::remove_all(o.output_dir);
     o.eval_dataset = (folder / "held_back.jsonl").string();
     o.num_epochs = 6;
     o.context_length = 128;

@@ -8,7 +8,7 @@
 
 namespace tandem {
 
-// Its folder is output/demo, made anew each time.
+// Its folder is output/demo; what an earlier one left there is removed when this one begins (RunOutputs).
 void prepare_demo(TrainOptions& options);
 
 // What ships with the program for `demo`, else the name as it is.

@@ -1,7 +1,9 @@
 #include "tools/metrics.h"
 
-#include <fmt/core.h>
+#include <fcntl.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
 #include <sstream>
 
@@ -12,31 +14,56 @@ namespace tandem {
 
 namespace {
 
-// What a crash left behind the last whole line is cut as well.
-std::string lines_until(const std::filesystem::path& file, std::int64_t step) {
-    if (!std::filesystem::exists(file)) return "";
+Json parsed(const std::string& text) {
+    auto json = Json::parse(text);
+    return std::holds_alternative<Json>(json) ? std::get<Json>(std::move(json)) : Json();
+}
+
+// Without what a crash left behind the last whole one.
+std::vector<std::string> lines_of(const std::filesystem::path& file) {
+    std::vector<std::string> lines;
+    if (!std::filesystem::exists(file)) return lines;
     std::istringstream in(read_file(file));
-    std::string kept, text;
-    while (std::getline(in, text)) {
-        auto parsed = Json::parse(text);
-        const Json* line = std::get_if<Json>(&parsed);
-        const Json* at = line ? line->find("step") : nullptr;
-        if (!at || at->kind() != Json::Kind::integer || in.eof()) break;
-        if (at->integer() <= step) kept += text + "\n";
+    for (std::string text; std::getline(in, text) && !in.eof();) {
+        const Json line = parsed(text);
+        const Json* at = line.find("step");
+        if (!at || at->kind() != Json::Kind::integer) break;
+        lines.push_back(text);
     }
-    return kept;
+    return lines;
 }
 
 }  // namespace
 
-Metrics::Metrics(const std::filesystem::path& file, std::int64_t step) : path_(file) {
-    write_file(file, lines_until(file, step));
-    out_.open(file, std::ios::app);
+Metrics::Metrics(const std::filesystem::path& file, std::int64_t step, const std::vector<std::string>& unwritten) {
+    std::vector<std::string> lines = lines_of(file);
+    lines.insert(lines.end(), unwritten.begin(), unwritten.end());
+    std::string kept;
+    for (const std::string& text : lines) {
+        const Json line = parsed(text);
+        std::int64_t at = line.at("step").integer();
+        if (at > step) continue;
+        kept += text + "\n";
+        if (line.find("eval_loss")) last_evaluation_ = at;
+    }
+    write_file(file, kept);
+    file_ = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
 }
 
+Metrics::~Metrics() {
+    if (file_ >= 0) ::close(file_);
+}
+
+// A step that was reported is on file. Half a line is cut when the file is read again.
 void Metrics::line(const std::string& text) {
-    out_ << text << std::endl;  // a step that was reported is on file
-    if (!out_) throw Error(fmt::format("{}: cannot be written; is the disk full?", path_.string()));
+    std::string rest = text + "\n";
+    while (unwritten_.empty() && !rest.empty()) {
+        ssize_t n = ::write(file_, rest.data(), rest.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        rest.erase(0, std::size_t(n));
+    }
+    if (!rest.empty()) unwritten_.push_back(text);
 }
 
 void Metrics::add(const StepMetrics& m) {

@@ -2,10 +2,8 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <string>
-
-#include "runtime/error.h"
+#include <vector>
 
 namespace tandem {
 
@@ -18,15 +16,23 @@ struct StepMetrics {
 
 class Metrics {
   public:
-    // Cuts an older file to the lines of steps up to `step`, so that no step is missing or twice.
-    Metrics(const std::filesystem::path& file, std::int64_t step);
+    // Cuts an older file to the lines of steps up to `step` and adds those of `unwritten`, an earlier run's: so no step
+    // is missing or twice.
+    Metrics(const std::filesystem::path& file, std::int64_t step, const std::vector<std::string>& unwritten);
+    ~Metrics();
+    Metrics(const Metrics&) = delete;
     void add(const StepMetrics& m);
     void add_evaluation(std::int64_t step, double loss);
 
+    std::int64_t last_evaluation() const { return last_evaluation_; }  // step; -1: none
+    // The lines that the file would not take (the disk is full): the run is to save what it has and to end.
+    const std::vector<std::string>& unwritten() const { return unwritten_; }
+
   private:
     void line(const std::string& text);
-    std::filesystem::path path_;
-    std::ofstream out_;
+    int file_ = -1;  // descriptor
+    std::int64_t last_evaluation_ = -1;
+    std::vector<std::string> unwritten_;
 };
 
 }  // namespace tandem

@@ -2,107 +2,56 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <limits>
-
-#include "models/io/json_fields.h"
+#include "tools/path_identity.h"
+#include "tools/result_record.h"
 
 namespace tandem {
 
-namespace fs = std::filesystem;
-
 namespace {
 
-// These change no bits of what is computed.
-constexpr const char* harmless[] = {"threads",
-                                    "prefetch",
-                                    "trace",
-                                    "keep",
-                                    "checkpoint_every",
-                                    "eval_dataset",
-                                    "eval_every",
-                                    "sample_prompt",
-                                    "log_to",
-                                    "verbose",
-                                    "transport",
-                                    "weights_on",
-                                    "gpu_memory",
-                                    "resume",
-                                    "output_dir",
-                                    "save_model",
-                                    "sharding_strategy",
-                                    "use_gradient_checkpointing",
-                                    "world_size"};
-
-// max_steps and num_epochs may grow; -1 is without end.
-bool grew(const std::string& option, const Json& before, const Json& now) {
-    if (option != "max_steps" && option != "num_epochs") return false;
-    auto value = [&](const Json& j) {
-        const Json* there = j.find(option);
-        std::int64_t v = there ? there->integer() : -1;
-        return v < 0 ? std::numeric_limits<std::int64_t>::max() : v;
-    };
-    return value(now) >= value(before);
-}
-
-// Cards may change places; a card's kind is the manifest's business.
-bool same_kind_of_device(const Json& before, const Json& now) {
-    auto on_cpu = [](const Json& j) { return j.at("gpus").array().at(0) == Json("cpu"); };
-    return on_cpu(before) == on_cpu(now);
-}
-
-void check_options(const TrainRun& run, const OptionSet& set, const Checkpoint& checkpoint) {
-    const Manifest& m = checkpoint.manifest;
-    Json before = parse_json(m.options, "options"), now = parse_json(run.options_json, "options");
+// Options by their declaration, what they stand for by its hash. The model's weights are compared where they are loaded
+// (TrainRank::restore).
+void check_same_run(const TrainRun& run, const OptionSet& set, const Checkpoint& checkpoint) {
+    const RunContent &was = checkpoint.manifest.content, &is = run.content;
     std::vector<std::string> differ;
-    bool other_world = m.world_size != run.world_size();
-    for (const std::string& option : set.differences(m.options)) {
-        bool allowed = std::find(std::begin(harmless), std::end(harmless), option) != std::end(harmless);
-        if (option == "gpus" && (other_world || same_kind_of_device(before, now))) continue;  // the former: see below
-        if (!allowed && !grew(option, before, now)) differ.push_back(OptionSet::flag(option));
+    bool other_type = false;
+    for (const std::string& option : set.differences(checkpoint.manifest.options)) {
+        other_type |= option == "train_type";
+        differ.push_back(OptionSet::flag(option));
     }
-    if (other_world) differ.push_back(fmt::format("--gpus ({} ranks then)", m.world_size));
-    if (differ.empty() && m.data_hash != run.data.hash()) differ.push_back("content of --dataset");
+    if (was.targets != is.targets && !other_type) differ.push_back("--lora-target-modules");
+    if (was.init_adapter != is.init_adapter && !other_type) differ.push_back("content of --init-adapter");
+    if (was.world_size != is.world_size) differ.push_back(fmt::format("--gpus ({} ranks then)", was.world_size));
+    else if (was.on_cards != is.on_cards) differ.push_back(fmt::format("--gpus ({} then)", was.on_cards ? "cards" : "cpu"));
+    if (was.data != is.data && differ.empty()) differ.push_back("content of --dataset");  // other options change it too
     if (!differ.empty())
         throw InputError(fmt::format("{} was made with another {}; use --resume never or another --output-dir",
                                      checkpoint.folder.string(), fmt::join(differ, ", ")));
 }
 
-// Old checkpoints would be taken for this run's; they are set aside, not removed.
-void set_aside(const fs::path& root) {
-    if (!fs::exists(root)) return;
-    for (int i = 1;; i++) {
-        fs::path aside = root;
-        aside += fmt::format(".before-{}", i);
-        if (fs::exists(aside)) continue;
-        fs::rename(root, aside);
-        return;
-    }
-}
-
-bool result_exists(const TrainRun& run) {
-    if (run.trains_adapter()) return fs::exists(run.options.output_dir / "adapter" / "adapter_config.json");
-    return !run.options.save_model || fs::exists(run.options.output_dir / "model" / "config.json");
+bool result_stands(const TrainRun& run) {
+    const Checkpoint& c = *run.resume;
+    if (!lies_in(c.folder, run.outputs->checkpoints())) return false;
+    return !run.outputs->result() || is_published({*run.outputs->result(), c.manifest.step, c.manifest.hash});
 }
 
 }  // namespace
 
-Resumption find_resumption(TrainRun& run, const OptionSet& set) {
+void find_resumption(TrainRun& run, const OptionSet& set) {
     const std::string& wish = run.options.resume;
-    fs::path root = run.options.output_dir / "checkpoints";
-    if (wish == "never") {
-        set_aside(root);
-        return Resumption::fresh;
-    }
+    if (wish == "never" || run.is_demo) return;
     if (wish == "auto")
-        run.resume = newest_checkpoint(
-            root, [](const std::string& why) { fmt::print(stderr, "skipping a checkpoint: {}\n", why); });
+        run.resume = newest_checkpoint(run.outputs->checkpoints(), [](const std::string& why) {
+            fmt::print(stderr, "skipping a checkpoint: {}\n", why);
+        });
     else
         run.resume = open_checkpoint(wish);
-    if (!run.resume) return Resumption::fresh;
-    check_options(run, set, *run.resume);
-    bool done = run.resume->manifest.step >= run.total_steps;
-    return done && result_exists(run) ? Resumption::finished : Resumption::resumed;
+    if (!run.resume) return;
+    check_same_run(run, set, *run.resume);
+    run.resumption = Resumption::resumed;
+    if (run.resume->manifest.step < run.total_steps || !result_stands(run)) return;
+    bool same_files = run.resume->manifest.model_files == run.model_files;
+    run.resumption = same_files ? Resumption::finished : Resumption::to_compare;
 }
 
 }  // namespace tandem

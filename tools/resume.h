@@ -4,9 +4,8 @@
 
 namespace tandem {
 
-enum class Resumption { fresh, resumed, finished };
-
-// Sets run.resume where there is one to go on from. An InputError names the options that differ from the checkpoint's.
-Resumption find_resumption(TrainRun& run, const OptionSet& set);
+// Sets run.resumption, and run.resume where there is a checkpoint to go on from. An InputError names the options and
+// contents that differ from the checkpoint's. Changes nothing on disk.
+void find_resumption(TrainRun& run, const OptionSet& set);
 
 }  // namespace tandem

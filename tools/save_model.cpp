@@ -64,20 +64,57 @@ std::vector<AdapterPair> adapter_pairs(const Params& params) {
     return pairs;
 }
 
-}  // namespace
-
-void save_adapter(const fs::path& folder, const AdapterConfig& config, const Params& params, Context& ctx,
-                  Collective& ranks, Trainer& trainer) {
-    std::vector<AdapterPair> pairs = adapter_pairs(params);
+std::vector<AdapterModule> modules_of(const std::vector<AdapterPair>& pairs) {
     std::vector<AdapterModule> modules;
     for (const AdapterPair& p : pairs) modules.push_back(p.module);
+    return modules;
+}
+
+std::vector<TensorSpec> model_tensors(const Model& model, const Params& params) {
+    std::vector<TensorSpec> specs;
+    for (const TableEntry& e : params.table) {
+        TensorSpec& s = specs.emplace_back(TensorSpec{e.name, model.config.stored, {}});
+        for (int i = 0; i < e.param.shape.rank(); i++) s.dims.push_back(e.param.shape[i]);
+    }
+    return specs;
+}
+
+// Of a model's folder; copied beside the weights.
+constexpr const char* text_files[] = {"config.json",          "generation_config.json",  "tokenizer.json",
+                                      "tokenizer_config.json", "chat_template.jinja",     "special_tokens_map.json",
+                                      "tokenizer.model"};
+
+}  // namespace
+
+bool is_result_file(const fs::path& file) {
+    std::string name = file.filename().string();
+    if (name.ends_with(".partial")) name.resize(name.size() - 8);
+    if (name == "adapter_config.json" || name == "adapter_model.safetensors" || name == "model.safetensors")
+        return true;
+    return std::find(std::begin(text_files), std::end(text_files), name) != std::end(text_files);
+}
+
+std::uint64_t saved_adapter_bytes(const AdapterConfig& config, const Params& params) {
+    return adapter_bytes(config, modules_of(adapter_pairs(params)));
+}
+
+std::uint64_t saved_model_bytes(const Model& model, const Params& params) {
+    return SafetensorsWriter::file_bytes(model_tensors(model, params));
+}
+
+void save_adapter(const Result& result, const AdapterConfig& config, const Params& params, Context& ctx,
+                  Collective& ranks, Trainer& trainer) {
+    std::vector<AdapterPair> pairs = adapter_pairs(params);
+    std::vector<AdapterModule> modules = modules_of(pairs);
     MasterGather masters(ctx, ranks, trainer);
     AdapterSource source = [&](std::size_t i) {
         return AdapterValues{masters.values(pairs[i].a), masters.values(pairs[i].b), {}};
     };
     if (ranks.rank() == 0) {
-        write_adapter(folder, config, modules, source);
-        verify_adapter(folder, config, modules, source);
+        make_empty_folder(result.partial());
+        write_adapter_files(result.partial(), config, modules, source);
+        verify_adapter(result.partial(), config, modules, source);
+        publish(result);
     } else {
         for (int pass = 0; pass < 2; pass++)  // written, then verified
             for (std::size_t i = 0; i < pairs.size(); i++) source(i);
@@ -85,21 +122,15 @@ void save_adapter(const fs::path& folder, const AdapterConfig& config, const Par
     ranks.barrier();
 }
 
-void save_model(const fs::path& folder, const Model& model, const Params& params, Context& ctx, Collective& ranks,
+void save_model(const Result& result, const Model& model, const Params& params, Context& ctx, Collective& ranks,
                 Trainer& trainer) {
     MasterGather masters(ctx, ranks, trainer);
     DType type = model.config.stored;
-    fs::path fresh = folder;
-    fresh += ".partial";
+    fs::path fresh = result.partial();
     std::optional<SafetensorsWriter> writer;
     if (ranks.rank() == 0) {
         make_empty_folder(fresh);
-        std::vector<TensorSpec> specs;
-        for (const TableEntry& e : params.table) {
-            TensorSpec& s = specs.emplace_back(TensorSpec{e.name, type, {}});
-            for (int i = 0; i < e.param.shape.rank(); i++) s.dims.push_back(e.param.shape[i]);
-        }
-        writer.emplace(fresh / "model.safetensors", specs);
+        writer.emplace(fresh / "model.safetensors", model_tensors(model, params));
     }
     for (const TableEntry& e : params.table) {
         std::span<const float> values = masters.values(e.param);
@@ -112,12 +143,10 @@ void save_model(const fs::path& folder, const Model& model, const Params& params
     }
     if (writer) {
         writer->finish();
-        for (const char* name : {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
-                                 "chat_template.jinja", "special_tokens_map.json", "tokenizer.model"})
+        for (const char* name : text_files)
             if (!model.folder.empty() && fs::exists(model.folder / name))
                 write_file(fresh / name, read_file(model.folder / name));
-        sync_folder(fresh);
-        replace_folder(fresh, folder);
+        publish(result);
     }
     ranks.barrier();
 }

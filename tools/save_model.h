@@ -2,16 +2,24 @@
 #pragma once
 #include "models/train/trainer.h"
 #include "tools/model.h"
+#include "tools/result_record.h"
 
 namespace tandem {
 
-// PEFT's layout; read back and compared before this returns. Collective.
-void save_adapter(const std::filesystem::path& folder, const AdapterConfig& config, const Params& params, Context& ctx,
+// PEFT's layout; read back and compared before it takes the place of an older one. Collective.
+void save_adapter(const Result& result, const AdapterConfig& config, const Params& params, Context& ctx,
                   Collective& ranks, Trainer& trainer);
 
 // A Hugging Face folder: model.safetensors in the checkpoint's own type, config.json and the tokenizer's files.
 // Collective.
-void save_model(const std::filesystem::path& folder, const Model& model, const Params& params, Context& ctx,
-                Collective& ranks, Trainer& trainer);
+void save_model(const Result& result, const Model& model, const Params& params, Context& ctx, Collective& ranks,
+                Trainer& trainer);
+
+// Of the weights' file, which is nearly all of it.
+std::uint64_t saved_adapter_bytes(const AdapterConfig& config, const Params& params);
+std::uint64_t saved_model_bytes(const Model& model, const Params& params);
+
+// Whether a file of this name is part of an adapter or a model as they are saved here, finished or not.
+bool is_result_file(const std::filesystem::path& file);
 
 }  // namespace tandem

@@ -4,13 +4,14 @@
 
 #include <algorithm>
 
-#include "models/io/files.h"
 #include "models/text/dataset/preview.h"
 #include "tools/demo.h"
 #include "tools/inference.h"
 #include "tools/output_lock.h"
 #include "tools/gather_overlap.h"
 #include "tools/resume.h"
+#include "tools/run_content.h"
+#include "tools/save_model.h"
 #include "tools/signals.h"
 #include "tools/train_run.h"
 
@@ -99,6 +100,40 @@ void open_run(TrainRun& run, const OptionSet& set) {
     run.total_steps = DataFeed(run.data, run.feed()).steps().total_steps(o.num_epochs, o.max_steps);
     run.stores.resize(std::size_t(run.world_size()));
     run.options_json = set.json();
+    run.content = run_content(run);
+    run.model_files = model_files_hash(run.model);
+}
+
+// Folders and files that must not be written to, the targets of links in the model's folder included.
+std::vector<RunInput> inputs_of(const TrainRun& run) {
+    std::vector<RunInput> inputs{{"--dataset", data_file(run.options.dataset)}};
+    if (run.options.eval_dataset) inputs.push_back({"--eval-dataset", data_file(*run.options.eval_dataset)});
+    if (run.options.init_adapter) inputs.push_back({"--init-adapter", *run.options.init_adapter});
+    if (run.model.folder.empty()) return inputs;
+    inputs.push_back({"the model", run.model.folder});
+    std::error_code unreadable;
+    for (const fs::directory_entry& e : fs::directory_iterator(run.model.folder, unreadable))
+        if (e.is_symlink(unreadable)) inputs.push_back({"the model", e.path()});
+    return inputs;
+}
+
+OutputSizes output_sizes(const TrainRun& run) {
+    const TrainOptions& o = run.options;
+    OutputSizes sizes;
+    for (std::uint64_t bytes : run.checkpoint_bytes) {
+        sizes.checkpoint += bytes;
+        sizes.largest_file = std::max(sizes.largest_file, bytes);
+    }
+    if (run.outputs->result())
+        sizes.result = run.trains_adapter() ? saved_adapter_bytes(run.adapter, run.params)
+                                            : saved_model_bytes(run.model, run.params);
+    sizes.largest_file = std::max(sizes.largest_file, sizes.result);
+    std::int64_t steps = std::max<std::int64_t>(0, run.total_steps - run.start_step());
+    sizes.checkpoints = (o.checkpoint_every > 0 ? steps / o.checkpoint_every : 0) + 1;
+    sizes.metrics_lines = steps;
+    sizes.options = run.options_json.size();
+    sizes.goes_on = run.resume.has_value();
+    return sizes;
 }
 
 void report(Console& console, const TrainRun& run, int threads) {
@@ -141,6 +176,12 @@ void report_end(Console& console, const TrainRun& run, const Trace& trace) {
         console.line(fmt::format("[Saved] {} {}", run.trains_adapter() ? "adapter" : "model", run.saved->string()));
 }
 
+int say_finished(const TrainRun& run) {
+    fmt::print(stderr, "{}: this run is finished; give more --max-steps or --num-epochs, or another --output-dir\n",
+               run.options.output_dir.string());
+    return 0;
+}
+
 }  // namespace
 
 int train(CommandLine& line) {
@@ -148,17 +189,16 @@ int train(CommandLine& line) {
     OptionSet set("train", "Fine-tune a model.");
     if (read_options(run.options, set, line) == OptionSet::Parsed::help) return print_help(set);
     watch_signals();
-    bool demo = line.arguments.empty();
-    if (demo) prepare_demo(run.options);
+    run.is_demo = line.arguments.empty();
+    if (run.is_demo) prepare_demo(run.options);
     open_run(run, set);
     OutputLock lock;
     lock.take(run.options.output_dir);
-    Resumption resumption = find_resumption(run, set);
-    if (resumption == Resumption::finished) {
-        fmt::print(stderr, "{}: this run is finished; give more --max-steps or --num-epochs, or another --output-dir\n",
-                   run.options.output_dir.string());
-        return 0;
-    }
+    run.outputs = std::make_unique<RunOutputs>(run.options, set.config_file());
+    find_resumption(run, set);
+    if (run.resumption == Resumption::finished) return say_finished(run);
+    run.outputs->check_apart_from(inputs_of(run));
+    run.outputs->check_names();
     Console console(run.options.log_to == LogTo::tqdm ? StepLog::bar : StepLog::lines, stdout);
     Trace trace(run.options.trace);
     LaunchOptions l = launch_options(run.options, run.params);
@@ -168,20 +208,17 @@ int train(CommandLine& line) {
     plan_memory(run, l);
     report(console, run, l.threads);
     check_room(run.options, run.memory);
-    std::error_code failure;
-    fs::create_directories(run.options.output_dir, failure);
-    if (failure)
-        throw InputError(fmt::format("--output-dir {} cannot be made: {}; give a folder that can be written",
-                                     run.options.output_dir.string(), failure.message()));
+    run.outputs->check_room(output_sizes(run));
+    run.outputs->make();
     lock.take(run.options.output_dir);
-    write_file(run.options.output_dir / "config.json", run.options_json + "\n");
     l.plans = run.memory;
     l.recompute_plan = &run.recompute;
     launch(l, [&](Rank& rank) {
         TrainRank(run, rank, rank.context().rank() == 0 ? &console : nullptr).train();
     });
-    if (trace.on()) trace.write(run.options.output_dir / "trace.json");
+    if (run.resumption == Resumption::to_compare) return say_finished(run);
     report_end(console, run, trace);
+    if (trace.on()) trace.write(run.outputs->trace());
     return 0;
 }
 

@@ -5,7 +5,10 @@
 #include <chrono>
 
 #include "models/train/evaluate.h"
+#include "models/io/files.h"
 #include "ops/gemm/gemm.h"
+#include "tools/path_identity.h"
+#include "tools/run_content.h"
 #include "tools/save_model.h"
 #include "tools/signals.h"
 
@@ -74,6 +77,7 @@ void TrainRank::plan() {
     trainer_.plan(input);
     if (run_.eval_data) mean_loss(ctx_, llama_, store_, rank_.collective(), {eval_feed(run_).largest()}, 1);
     if (generator_) generator_->plan();
+    run_.checkpoint_bytes.push_back(checkpoint_bytes(ctx_, trainer_));
 }
 
 void plan_memory(TrainRun& run, const LaunchOptions& launch) {
@@ -96,6 +100,7 @@ void TrainRank::load() {
     std::uint64_t part = load_weights(run_.params, source, run_.stores, r, ctx_.world_size(), ctx_);
     std::vector<std::uint64_t> parts(std::size_t(ctx_.world_size()));
     rank_.collective().all_gather(std::as_bytes(std::span(&part, 1)), std::as_writable_bytes(std::span(parts)));
+    base_hash_ = shape_hash(run_.model.config);
     for (std::uint64_t p : parts) base_hash_ += p;
     store_.updated(ctx_.compute());
 }
@@ -105,10 +110,15 @@ void TrainRank::restore() {
     const Manifest& m = run_.resume->manifest;
     if (m.base_hash != base_hash_)
         throw InputError(
-            fmt::format("{} was made from other base weights than {} holds; use --resume never or another --output-dir",
+            fmt::format("{} was made from other base weights or another config.json than {} holds; use --resume never "
+                        "or another --output-dir",
                         run_.resume->folder.string(), run_.model.name));
     restore_checkpoint(*run_.resume, ctx_, trainer_);
-    last_checkpoint_ = last_evaluation_ = m.step;
+    applied_ = m.step;
+    if (lies_in(run_.resume->folder, run_.outputs->checkpoints())) {  // else this folder has none yet
+        last_checkpoint_ = m.step;
+        checkpoint_hash_ = m.hash;
+    }
     if (!first()) return;
     console_->line(fmt::format("resumed at step {} from {}", m.step, run_.resume->folder.string()));
     std::string kernels = kernels_of(ctx_);
@@ -119,30 +129,67 @@ void TrainRank::restore() {
                         m.kernels, kernels));
 }
 
+// From here on the output folder changes.
+void TrainRank::begin_outputs() {
+    double evaluated = 0;
+    if (first()) {
+        if (run_.is_demo) run_.outputs->remove_all();
+        else if (!run_.resume) run_.outputs->set_checkpoints_aside();
+        write_file(run_.outputs->config(), run_.options_json + "\n");
+        metrics_.emplace(run_.outputs->metrics(), run_.start_step(),
+                         run_.resume ? run_.resume->manifest.lines : std::vector<std::string>());
+        evaluated = double(metrics_->last_evaluation());
+    }
+    rank_.collective().sum(std::span(&evaluated, 1));
+    last_evaluation_ = std::int64_t(evaluated);
+}
+
 void TrainRank::train() {
     load();
     restore();
-    if (first()) metrics_.emplace(run_.options.output_dir / "metrics.jsonl", run_.start_step());
+    if (run_.resumption == Resumption::to_compare) return;
+    begin_outputs();
     DataFeed feed(run_.data, run_.feed());
     if (run_.start_step() == 0) sample("before");
     std::int64_t done = run_.start_step();
     for (bool stopping = false; done < run_.total_steps && !stopping;) {
         step(done++, feed);
-        std::vector<double> stop{stop_requested() ? 1.0 : 0.0};  // ranks must agree
-        rank_.collective().sum(stop);
-        stopping = stop[0] > 0;
-        after_step(done, feed, stopping);
-        if (stopping && done < run_.total_steps && first())
-            console_->line(fmt::format("stopped by a signal; the same command goes on from step {}", last_checkpoint_));
+        after_step(done, feed);
+        stopping = must_stop();
     }
+    finish(done);
+}
+
+bool TrainRank::must_stop() {
+    bool mine = stop_requested() || (first() && !metrics_->unwritten().empty());
+    std::vector<double> all{mine ? 1.0 : 0.0};  // ranks must agree
+    rank_.collective().sum(all);
+    return all[0] > 0;
+}
+
+// The checkpoint comes first: whatever fails after it, nothing that was learnt is lost.
+void TrainRank::finish(std::int64_t done) {
+    if (trainer_.updates() == 0)
+        throw Error(fmt::format("no step of {} changed a weight: every loss or gradient was not finite; there is no "
+                                "result; lower --lr or look at the data",
+                                done));
+    checkpoint();
     if (done == run_.total_steps) {
         if (run_.eval_data && last_evaluation_ != done) evaluate(done);
         sample("after");
+    } else if (first()) {
+        console_->line(fmt::format("stopped {}; the same command goes on from step {}",
+                                   stop_requested() ? "by a signal" : "early", last_checkpoint_));
     }
     save();
-    // Made last: it says that evaluation and results are complete as well.
-    if (done == run_.total_steps && last_checkpoint_ != done && bad_in_a_row_ == 0) checkpoint(done);
+    if (bad_in_a_row_ > 0 && first())
+        console_->line(fmt::format("what is saved is of step {}: the {} after it changed nothing", applied_,
+                                   bad_in_a_row_ == 1 ? "step" : fmt::format("{} steps", bad_in_a_row_)));
     gather_peaks();
+    if (first() && !metrics_->unwritten().empty())
+        throw Error(fmt::format("{}: cannot be written, is the disk full? What was trained is saved: the same command "
+                                "goes on from step {}",
+                                run_.outputs->metrics().string(), last_checkpoint_));
 }
 
 void TrainRank::step(std::int64_t done, DataFeed& feed) {
@@ -165,22 +212,27 @@ void TrainRank::step(std::int64_t done, DataFeed& feed) {
 }
 
 void TrainRank::check_update(const StepResult& result) {
-    bad_in_a_row_ = result.bad.empty() ? 0 : bad_in_a_row_ + 1;
-    if (result.bad.empty()) return;
+    if (result.bad.empty()) {
+        applied_ = trainer_.steps();
+        bad_in_a_row_ = 0;
+        return;
+    }
+    bad_in_a_row_++;
     std::string what = fmt::format("step {}: {} is not finite", trainer_.steps(), result.bad);
     if (first()) console_->line(what + "; the step is skipped on every rank");
-    if (bad_in_a_row_ == most_bad_steps)
-        throw Error(
-            fmt::format("{}, as in the {} steps before; lower --lr or look at the data; the last checkpoint is sound",
-                        what, most_bad_steps - 1));
+    if (bad_in_a_row_ < most_bad_steps) return;
+    if (applied_ > 0) checkpoint();
+    throw Error(
+        fmt::format("{}, as in the {} steps before; lower --lr or look at the data; {}", what, most_bad_steps - 1,
+                    applied_ > 0 ? fmt::format("the checkpoint of step {} is sound", applied_) : "nothing was learnt"));
 }
 
-void TrainRank::after_step(std::int64_t done, const DataFeed& feed, bool stopping) {
+void TrainRank::after_step(std::int64_t done, const DataFeed& feed) {
     const TrainOptions& o = run_.options;
     bool evaluates = o.eval_every > 0 ? done % o.eval_every == 0 : done % feed.steps().steps_per_epoch() == 0;
     if (run_.eval_data && evaluates) evaluate(done);
-    bool due = stopping || (o.checkpoint_every > 0 && done % o.checkpoint_every == 0);
-    if (due && done < run_.total_steps && bad_in_a_row_ == 0) checkpoint(done);
+    bool due = o.checkpoint_every > 0 && done % o.checkpoint_every == 0;
+    if (due && done < run_.total_steps && bad_in_a_row_ == 0) checkpoint();
 }
 
 void TrainRank::evaluate(std::int64_t done) {
@@ -206,28 +258,41 @@ void TrainRank::sample(const std::string& when) {
                                    when, answer.ids.size(), positions(run_)));
 }
 
-void TrainRank::checkpoint(std::int64_t done) {
+// Of the last update: a skipped step is done again by a run that goes on, so that its streak counts as before.
+void TrainRank::checkpoint() {
+    if (last_checkpoint_ == applied_) return;
     Manifest m;
-    m.step = done;
+    m.step = applied_;
     m.updates = trainer_.updates();
-    m.world_size = ctx_.world_size();
+    m.content = run_.content;
     m.base_hash = base_hash_;
-    m.data_hash = run_.data.hash();
+    m.model_files = run_.model_files;
     m.kernels = kernels_of(ctx_);
     m.options = run_.options_json;
-    save_checkpoint(run_.options.output_dir / "checkpoints", m, run_.options.keep, ctx_, rank_.collective(), trainer_);
-    last_checkpoint_ = done;
+    if (first()) m.lines = metrics_->unwritten();
+    checkpoint_hash_ =
+        save_checkpoint(run_.outputs->checkpoints(), m, run_.options.keep, ctx_, rank_.collective(), trainer_);
+    last_checkpoint_ = applied_;
 }
 
 void TrainRank::save() {
-    std::filesystem::path folder = run_.options.output_dir / (run_.trains_adapter() ? "adapter" : "model");
-    if (run_.trains_adapter())
-        save_adapter(folder, run_.adapter, run_.params, ctx_, rank_.collective(), trainer_);
-    else if (run_.options.save_model)
-        save_model(folder, run_.model, run_.params, ctx_, rank_.collective(), trainer_);
-    else
-        return;
-    if (first()) run_.saved = folder;
+    if (!run_.outputs->result()) return;
+    Result result{*run_.outputs->result(), applied_, checkpoint_hash_};
+    try {
+        write_result(result);
+    } catch (const Aborted&) {
+        throw;
+    } catch (const Error& e) {
+        throw Error(fmt::format("{}; nothing is lost: the checkpoint of step {} holds what was trained, and the same "
+                                "command writes {} from it",
+                                e.what(), last_checkpoint_, result.folder.string()));
+    }
+    if (first()) run_.saved = result.folder;
+}
+
+void TrainRank::write_result(const Result& result) {
+    if (run_.trains_adapter()) save_adapter(result, run_.adapter, run_.params, ctx_, rank_.collective(), trainer_);
+    else save_model(result, run_.model, run_.params, ctx_, rank_.collective(), trainer_);
 }
 
 void TrainRank::gather_peaks() {

@@ -9,10 +9,14 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <functional>
+#include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "runtime/error.h"
+#include "runtime/hash.h"
 
 namespace tandem {
 
@@ -61,23 +65,38 @@ void exchange_folders(const fs::path& fresh, const fs::path& target) {
     remove_tree(old);
 }
 
-}  // namespace
-
-std::string read_file(const fs::path& path) {
+// All pieces but the last are of one size.
+void read_pieces(const fs::path& path, const std::function<void(std::string_view)>& take) {
     auto cannot_read = [&](int code) {
         return InputError(fmt::format("[files] cannot read {}: {}", path.string(), reason(code)));
     };
     Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (file.get() < 0) throw cannot_read(errno);
-    std::string text;
-    char buffer[65536];
-    for (;;) {
-        ssize_t n = ::read(file.get(), buffer, sizeof buffer);
+    std::vector<char> buffer(1 << 16);
+    for (std::size_t filled = 0;;) {
+        ssize_t n = ::read(file.get(), buffer.data() + filled, buffer.size() - filled);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) throw cannot_read(errno);
-        if (n == 0) return text;
-        text.append(buffer, std::size_t(n));
+        filled += std::size_t(n);
+        if (n > 0 && filled < buffer.size()) continue;
+        if (filled > 0) take({buffer.data(), filled});
+        if (n == 0) return;
+        filled = 0;
     }
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path) {
+    std::string text;
+    read_pieces(path, [&](std::string_view piece) { text += piece; });
+    return text;
+}
+
+std::uint64_t hash_file(const fs::path& path) {
+    std::uint64_t hash = 0;
+    read_pieces(path, [&](std::string_view piece) { hash = hash_bytes(std::as_bytes(std::span(piece)), hash); });
+    return hash;
 }
 
 OutputFile::OutputFile(fs::path path) : path_(std::move(path)), partial_(path_) {

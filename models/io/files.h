@@ -1,6 +1,7 @@
 // Files read whole, and files and folders written so that their final name never shows half of them.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -9,6 +10,9 @@ namespace tandem {
 
 // The bytes of a file; an InputError says why it cannot be read.
 std::string read_file(const std::filesystem::path& path);
+
+// Of its bytes, read in pieces; an InputError says why it cannot be read.
+std::uint64_t hash_file(const std::filesystem::path& path);
 
 // Written under the name `path`.partial and renamed by finish(). Without finish() the partial file is removed.
 // Every failure (disk full, short write, EIO, …) is an Error with the path and the system's reason.

@@ -67,6 +67,13 @@ using AdapterSource = std::function<AdapterValues(std::size_t)>;
 void write_adapter(const std::filesystem::path& folder, const AdapterConfig& config,
                    std::span<const AdapterModule> modules, const AdapterSource& source);
 
+// Its two files alone, into a folder that is there.
+void write_adapter_files(const std::filesystem::path& folder, const AdapterConfig& config,
+                         std::span<const AdapterModule> modules, const AdapterSource& source);
+
+// Of adapter_model.safetensors.
+std::uint64_t adapter_bytes(const AdapterConfig& config, std::span<const AdapterModule> modules);
+
 // Opens it again as any reader would and compares everything bit for bit; an Error names the first difference.
 void verify_adapter(const std::filesystem::path& folder, const AdapterConfig& config,
                     std::span<const AdapterModule> modules, const AdapterSource& source);

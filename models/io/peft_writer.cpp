@@ -39,13 +39,13 @@ fs::path without_slash(const fs::path& folder) { return folder.has_filename() ? 
 
 }  // namespace
 
-void write_adapter(const fs::path& folder, const AdapterConfig& config, std::span<const AdapterModule> modules,
-                   const AdapterSource& source) {
-    fs::path target = without_slash(folder), partial = target;
-    refuse_other_folder(target);
-    partial += ".partial";
-    make_empty_folder(partial);
-    SafetensorsWriter writer(partial / "adapter_model.safetensors", tensors_of(config, modules));
+std::uint64_t adapter_bytes(const AdapterConfig& config, std::span<const AdapterModule> modules) {
+    return SafetensorsWriter::file_bytes(tensors_of(config, modules));
+}
+
+void write_adapter_files(const fs::path& folder, const AdapterConfig& config, std::span<const AdapterModule> modules,
+                         const AdapterSource& source) {
+    SafetensorsWriter writer(folder / "adapter_model.safetensors", tensors_of(config, modules));
     for (std::size_t i = 0; i < modules.size(); i++) {
         AdapterValues v = source(i);
         writer.write(tensor_name(modules[i], "lora_A.weight"), std::as_bytes(v.a));
@@ -53,7 +53,16 @@ void write_adapter(const fs::path& folder, const AdapterConfig& config, std::spa
         if (config.dora) writer.write(tensor_name(modules[i], "lora_magnitude_vector"), std::as_bytes(v.magnitude));
     }
     writer.finish();
-    write_file(partial / "adapter_config.json", adapter_config_text(config));
+    write_file(folder / "adapter_config.json", adapter_config_text(config));
+}
+
+void write_adapter(const fs::path& folder, const AdapterConfig& config, std::span<const AdapterModule> modules,
+                   const AdapterSource& source) {
+    fs::path target = without_slash(folder), partial = target;
+    refuse_other_folder(target);
+    partial += ".partial";
+    make_empty_folder(partial);
+    write_adapter_files(partial, config, modules, source);
     replace_folder(partial, target);
 }
 

@@ -60,6 +60,13 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::spa
         throw Error(fmt::format("[safetensors] {}: tensor '{}' is announced twice", path.string(), twice->info.name));
 }
 
+std::uint64_t SafetensorsWriter::file_bytes(std::span<const TensorSpec> tensors) {
+    std::vector<TensorInfo> all = laid_out(tensors);
+    std::uint64_t bytes = 8 + header_text(all).size();
+    for (const TensorInfo& t : all) bytes += t.bytes;
+    return bytes;
+}
+
 void SafetensorsWriter::write(std::string_view name, std::span<const std::byte> bytes) {
     auto fail = [&](const std::string& what) {
         throw Error(fmt::format("[safetensors] {}: tensor '{}' {}", file_.path().string(), name, what));

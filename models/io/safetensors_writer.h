@@ -25,6 +25,8 @@ class SafetensorsWriter {
     // implementation: large element types first, then by name, a header of a multiple of 8 bytes, {"format": "pt"}.
     SafetensorsWriter(const std::filesystem::path& path, std::span<const TensorSpec> tensors);
 
+    static std::uint64_t file_bytes(std::span<const TensorSpec> tensors);  // of such a file
+
     void write(std::string_view name, std::span<const std::byte> bytes);  // in any order, each tensor once
     void finish();  // only now the file has its name; without it nothing is left behind
 

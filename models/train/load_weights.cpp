@@ -127,6 +127,7 @@ class Loader {
     }
 
     void store_master(const TableEntry& e, const std::vector<float>& v) {
+        if (e.kind == TableEntry::Kind::base) hash_ += hash_bytes(std::as_bytes(std::span(v)), hash_text(e.name));
         for (LayerStore* s : stores_) s->load_trainable(e.param.unit, e.param.offset, std::as_bytes(std::span(v)));
     }
 

@@ -20,7 +20,7 @@ struct WeightSource {
 
 // Loads every `parts`-th tensor of the table, from number `part` on, into all stores. Run by as many threads as there
 // are ranks, each with its own part and context; a barrier must follow. A rank on a card quantizes there, to the bytes
-// that a CPU would give, in the memory of its scratch and tiles. Returns a hash of the frozen tensors it saw, to be
+// that a CPU would give, in the memory of its scratch and tiles. Returns a hash of the base tensors it saw, to be
 // summed over parts: the identity of the base weights as this run holds them.
 std::uint64_t load_weights(const Params& params, const WeightSource& source, std::span<LayerStore* const> stores,
                            int part, int parts, Context& ctx);

@@ -65,3 +65,54 @@ TEST_CASE("not finite: an update that ruins the model is not saved over the last
     CHECK_MESSAGE(again.says("resumed at step " + std::to_string(sound) + " from "), again.err);
     CHECK(metrics(output) == lines);
 }
+
+TEST_CASE("not finite: a run that ends within a streak saves the state before it and says of which step") {
+    Scratch scratch;
+    Arguments wild{"--lr", "1e30", "--keep", "9"};
+    REQUIRE(run(training(scratch / "whole", 20) + wild).code == 1);
+    const int sound = int(metrics(scratch / "whole").size()) - 4;
+    REQUIRE(sound > 0);
+    const fs::path last = "checkpoints/step-00000" + std::to_string(sound);
+    CHECK(fs::exists(scratch / "whole" / last));  // saved before the run gave up, with no --checkpoint-every
+    CHECK(!fs::exists(scratch / "whole" / "adapter"));
+
+    fs::path output = scratch / "run";
+    for (int bad : {1, 2}) {
+        CAPTURE(bad);
+        Exit e = run(training(output, sound + bad) + wild);
+        CHECK(e.code == 0);
+        CHECK_MESSAGE(e.says("what is saved is of step " + std::to_string(sound) + ": the " +
+                             (bad == 1 ? "step" : "2 steps") + " after it changed nothing"),
+                      e.err);
+        CHECK(fs::exists(output / last));
+        CHECK(!adapter(output).empty());
+        CHECK(metrics(output).size() == std::size_t(sound + bad));
+    }
+    Exit longer = run(training(output, 20) + wild);  // the streak counts as if it had not been interrupted
+    CHECK(longer.code == 1);
+    CHECK(metrics(output) == metrics(scratch / "whole"));
+}
+
+TEST_CASE("not finite: without one applied update there is no result") {
+    Scratch scratch;
+    copy_model(scratch / "m");
+    set_bf16(scratch / "m", "model.norm.weight", 5, 0x7f7f);  // finite, and its products are not
+    for (int steps : {1, 3}) {
+        fs::path output = scratch / std::to_string(steps);
+        Exit e = run(training(output, steps) + Arguments{"--model", scratch / "m", "--train-type", "lora"});
+        CHECK(e.code == 1);
+        CHECK_MESSAGE(e.says("changed a weight: every loss or gradient was not finite"), e.err);
+        CHECK(!fs::exists(output / "adapter"));
+        CHECK(!fs::exists(output / "checkpoints"));
+        CHECK(!fs::exists(output / "result.json"));
+    }
+}
+
+TEST_CASE("not finite: weights that the last update ruined are neither checkpoint nor result") {
+    Scratch scratch;
+    Exit e = run(training(scratch / "run", 1) + Arguments{"--lr", "1e300"});
+    CHECK(e.code == 1);
+    CHECK_MESSAGE(e.says("hold NaN or infinity after the last update and are not saved"), e.err);
+    CHECK(!fs::exists(scratch / "run" / "adapter"));
+    CHECK(!fs::exists(scratch / "run" / "checkpoints" / "step-000001"));
+}

@@ -94,7 +94,7 @@ TEST_CASE("resume: other base weights are refused") {
     std::vector<std::string> lines = metrics(scratch / "run");
     Exit e = run(command);
     CHECK(e.code == 2);
-    CHECK_MESSAGE(e.says("was made from other base weights than"), e.err);
+    CHECK_MESSAGE(e.says("was made from other base weights or another config.json than"), e.err);
     CHECK((adapter(scratch / "run") == before));
     CHECK(metrics(scratch / "run") == lines);
 }
@@ -112,6 +112,92 @@ TEST_CASE("resume: data of another content under the same name are refused") {
     refused(run(command(6)), "was made with another content of --dataset;", before, output);
     write_text(data, text);
     CHECK(run(command(6)).says("resumed at step 4 from "));
+}
+
+TEST_CASE("resume: the same content under another name or place goes on, and other content does not") {
+    Scratch scratch;
+    fs::path output = scratch / "run", whole = scratch / "whole", data = scratch / "data.jsonl";
+    copy_model(scratch / "m");
+    copy_model(scratch / "n");
+    fs::create_directory_symlink(scratch / "m", scratch / "link");
+    write_text(data, text_of(golden("data/llama2-ragged.jsonl")));
+    write_text(scratch / "moved.jsonl", text_of(data));
+    edit_json(scratch / "n" / "config.json", [](auto&) {});  // written otherwise
+    auto command = [](const fs::path& to, int steps, const Arguments& more) {
+        return Arguments{"train"} + model_and_data() +
+               Arguments{"--max-steps", std::to_string(steps), "--num-epochs", "9", "--lora-rank", "2", "--output-dir",
+                         to} +
+               more;
+    };
+    const Arguments first{"--model", scratch / "m", "--dataset", data};
+    REQUIRE(run(command(output, 1, first)).code == 0);
+    const Arguments same[] = {
+        {"--model", scratch / "m" / "", "--dataset", scratch / "m" / ".." / "data.jsonl"},
+        {"--model", scratch / "link", "--dataset", scratch / "moved.jsonl"},
+        {"--model", scratch / "n", "--dataset", data, "--dataset-samples", "100000"},
+        first + Arguments{"--lora-target-modules", "up_proj,down_proj,gate_proj,o_proj,v_proj,k_proj,q_proj,q_proj"},
+        first + Arguments{"--eval-dataset", data, "--truncate", "--checkpoint-every", "1"},
+    };
+    int steps = 1;
+    for (const Arguments& more : same) {
+        Exit e = run(command(output, ++steps, more));
+        CHECK_MESSAGE(e.says("resumed at step " + std::to_string(steps - 1) + " from "), e.err);
+        CHECK(e.code == 0);
+    }
+    REQUIRE(run(command(whole, steps, first)).code == 0);
+    CHECK((adapter(output) == adapter(whole)));
+
+    fs::rename(output, scratch / "renamed");
+    output = scratch / "renamed";
+    const std::vector<std::string> before = files_of(output);
+    for (const Arguments& more : same) CHECK(run(command(output, steps, more)).says("this run is finished"));
+    edit_json(scratch / "n" / "config.json", [](auto& j) { j["rms_norm_eps"] = 1e-4; });
+    Exit e = run(command(output, steps, {"--model", scratch / "n", "--dataset", data}));
+    CHECK(e.code == 2);
+    CHECK_MESSAGE(e.says("was made from other base weights or another config.json than"), e.err);
+    for (const Arguments& more : {Arguments{"--dataset-samples", "5"}, Arguments{"--context-length", "65"},
+                                  Arguments{"--lora-target-modules", "default"}, Arguments{"--max-steps", "1"}})
+        refused(run(command(output, steps, first + more)), "was made with another ", before, output);
+    CHECK(files_of(output) == before);
+}
+
+TEST_CASE("resume: an initial adapter is compared by its values") {
+    Scratch scratch;
+    fs::path output = scratch / "run";
+    for (const char* name : {"a", "b", "c"}) fs::copy(golden("adapters/lora-llama2/final"), scratch / name);
+    Shard shard(golden("adapters/lora-llama2/final/adapter_model.safetensors"));
+    shard.data[2] ^= 1;
+    fs::remove(scratch / "c" / "adapter_model.safetensors");
+    shard.write(scratch / "c" / "adapter_model.safetensors");
+    auto from = [&](const char* name, int steps) {
+        return run(Arguments{"train"} + model_and_data() +
+                   Arguments{"--max-steps", std::to_string(steps), "--train-type", "lora", "--init-adapter",
+                             scratch / name, "--output-dir", output});
+    };
+    REQUIRE(from("a", 1).code == 0);
+    CHECK(from("b", 2).says("resumed at step 1 from "));
+    const std::vector<std::string> before = files_of(output);
+    refused(from("c", 3), "content of --init-adapter", before, output);
+}
+
+TEST_CASE("resume: checkpoints that are all damaged are set aside, not written over") {
+    Scratch scratch;
+    fs::path output = scratch / "run", whole = scratch / "whole";
+    REQUIRE(run(training(output, 2)).code == 0);
+    flip(output / "checkpoints" / "step-000002" / "rank-0.safetensors", 2000);
+    CHECK(run(training(output, 3)).says("rank-0.safetensors: damaged"));
+    CHECK(fs::exists(output / "checkpoints.before-1" / "step-000002" / "rank-0.safetensors"));
+    REQUIRE(run(training(whole, 3)).code == 0);
+    check_same_run(whole, output);
+}
+
+TEST_CASE("resume: a finished run's checkpoint starts a folder of its own") {
+    Scratch scratch;
+    REQUIRE(run(training(scratch / "a", 3)).code == 0);
+    const fs::path last = scratch / "a" / "checkpoints" / "step-000003";
+    CHECK(run(training(scratch / "b", 3) + Arguments{"--resume", last}).says("resumed at step 3 from "));
+    CHECK((adapter(scratch / "a") == adapter(scratch / "b")));
+    CHECK(run(training(scratch / "b", 3)).says("this run is finished"));
 }
 
 TEST_CASE("resume: two runs do not write into one folder") {

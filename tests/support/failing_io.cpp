@@ -1,6 +1,7 @@
 // Preloaded into the program: the FAULT_AT-th call that changes a file or folder whose path contains FAULT_PATH goes
 // wrong as FAULT_DOES says: kill (SIGKILL before the call), short (half is written, then the disk is full), or the
-// number of an error. FAULT_CALL: only calls of this name count; "" is all but pwrite.
+// number of an error. FAULT_CALL: only calls of this name count; "" is all but pwrite and
+// write.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -28,7 +29,7 @@ Fault fault(const char* call, const char* path) {
     static std::atomic<int> calls{0}, full{0};
     const char* wanted = setting("FAULT_CALL");
     if (!strstr(path, setting("FAULT_PATH"))) return Fault::none;
-    if (*wanted ? strcmp(wanted, call) != 0 : strcmp(call, "pwrite") == 0) return Fault::none;
+    if (*wanted ? strcmp(wanted, call) != 0 : strstr(call, "write") != nullptr) return Fault::none;
     const char* does = setting("FAULT_DOES");
     int number = ++calls, at = atoi(setting("FAULT_AT"));
     bool is_short = strcmp(does, "short") == 0;
@@ -73,6 +74,11 @@ ssize_t pwrite(int fd, const void* data, size_t bytes, off_t offset) {
     Fault f = fault("pwrite", fd);
     if (f == Fault::error) return -1;
     return next(pwrite, "pwrite")(fd, data, f == Fault::half ? (bytes + 1) / 2 : bytes, offset);
+}
+
+ssize_t write(int fd, const void* data, size_t bytes) {
+    if (fault("write", fd) != Fault::none) return -1;
+    return next(write, "write")(fd, data, bytes);
 }
 
 int fsync(int fd) { return fault("fsync", fd) != Fault::none ? -1 : next(fsync, "fsync")(fd); }

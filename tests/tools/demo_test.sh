@@ -19,6 +19,8 @@ expect() { grep -Eq -- "$2" log || fail "$1: no line matches $2"; }  # WHAT REGE
 bytes=$(find "$root/tools/demo" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum }')
 ((bytes < 3000000)) || { echo "tools/demo has $bytes bytes, 3000000 or more"; exit 1; }
 
+mkdir -p output/demo/adapter
+echo mine >output/demo/notes.txt
 start=$SECONDS
 "$tandem" train >log 2>&1 || fail "exit status $?"
 [[ ${BUILD_FOLDER:-build} != build ]] || ((SECONDS - start < 60)) || fail "it took $((SECONDS - start)) s"
@@ -51,6 +53,7 @@ done
 expect "memory" '^  slab( +[0-9.]+ MB){2}'
 expect "gather" '^\[Gather\] [0-9.]+ s of gathering, .* [0-9]+ % hidden behind compute$'
 expect "adapter" '^\[Saved\] adapter output/demo/adapter$'
+[[ $(cat output/demo/notes.txt) == mine ]] || fail "what the user put into the folder is gone"
 for file in adapter/adapter_model.safetensors adapter/adapter_config.json trace.json; do
     [[ -s output/demo/$file ]] || fail "no $file"
 done

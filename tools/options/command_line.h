@@ -16,7 +16,7 @@ struct CommandLine {
 template <class Options> OptionSet::Parsed read_options(Options& options, OptionSet& set, CommandLine& line) {
     declare(set, options);
     set.group("Options");
-    set.add("verbose", line.verbose, "say where in the source an error was thrown");
+    set.add("verbose", line.verbose, "say where in the source an error was thrown", Resumed::any);
     return set.parse(line.arguments, [&] {
         if constexpr (requires { resolve_gpus(options); }) resolve_gpus(options);
         return validate(options, set);

@@ -11,17 +11,21 @@ namespace tandem {
 
 void declare(OptionSet& set, ModelOptions& o) {
     set.group("Model");
-    set.add("model, model_name", o.model, "a folder with config.json, or the name of a known model");
+    set.add("model, model_name", o.model, "a folder with config.json, or the name of a known model",
+            Resumed::by_content);
     set.add("weights", o.weights, "random fills the model's exact shape with seeded noise");
     set.add("train_type", o.train_type, "qlora holds the frozen weights in 4 bits");
     set.add("precision", o.precision, "what is computed in");
     set.add("quant_type", o.quant_type, "4-bit code; a checkpoint that is in 4 bits keeps its own");
     set.add("double_quant", o.double_quant, "quantize the scales of the 4-bit blocks as well");
     set.group("Machine");
-    set.add("gpus", o.gpus, "a device for each rank: numbers of cards, or cpu; auto is all cards, else cpu,cpu");
-    set.add("gpu_memory", o.gpu_memory, "most that a rank may take of its card");
-    set.add("weights_on", o.weights_on, "where a rank gets frozen weights that it lacks: its peers, or a host mirror");
-    set.add("threads", o.threads, "threads of all CPU ranks together, all cores if not given", {.min = 1, .max = 4096});
+    set.add("gpus", o.gpus, "a device for each rank: numbers of cards, or cpu; auto is all cards, else cpu,cpu",
+            Resumed::by_content);
+    set.add("gpu_memory", o.gpu_memory, "most that a rank may take of its card", Resumed::any);
+    set.add("weights_on", o.weights_on, "where a rank gets frozen weights that it lacks: its peers, or a host mirror",
+            Resumed::any);
+    set.add("threads", o.threads, "threads of all CPU ranks together, all cores if not given", {.min = 1, .max = 4096},
+            Resumed::any);
     set.add("context_length", o.context_length, "longest sample in tokens", {.min = 2, .max = 1 << 24});
     set.add("batch_size", o.batch_size, "samples of a rank's micro-batch", {.min = 1, .max = 1 << 20});
 }

@@ -7,6 +7,7 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <set>
@@ -66,6 +67,13 @@ std::optional<std::string> text_of(const Json& value) {
     return list;
 }
 
+bool goes_on(Resumed resumed, const Json& was, const Json& is) {
+    if (resumed == Resumed::any || resumed == Resumed::by_content || was == is) return true;
+    if (resumed != Resumed::or_more || was.kind() != Json::Kind::integer) return false;
+    auto end = [](std::int64_t n) { return n < 0 ? std::numeric_limits<std::int64_t>::max() : n; };
+    return end(is.integer()) >= end(was.integer());
+}
+
 }  // namespace
 
 struct OptionSet::Arguments {
@@ -88,14 +96,14 @@ std::string OptionRange::text() const {
 
 std::string OptionSet::flag(const std::string& name) { return "--" + with('-', name); }
 
-void OptionSet::declare(std::string_view names, std::string help, Field field) {
+void OptionSet::declare(std::string_view names, std::string help, Field field, Resumed resumed) {
     std::vector<std::string> list;
     for (std::string& name : CLI::detail::split(std::string(names), ','))
         list.push_back(with('_', CLI::detail::trim(name)));
     for (const std::string& name : list)
         if (find(name)) throw Error(fmt::format("[options] {} is declared twice", name));
     std::string initial = field.json();
-    options_.push_back({std::move(list), std::move(help), group_, std::move(field), initial});
+    options_.push_back({std::move(list), std::move(help), group_, std::move(field), initial, resumed});
 }
 
 OptionSet::Option* OptionSet::find(std::string_view name) {
@@ -220,7 +228,10 @@ OptionSet::Parsed OptionSet::parse(const std::vector<std::string>& arguments, co
     a.app->parse(std::move(list));
     if (a.help->count()) return Parsed::help;
 
-    if (a.config->count()) read_config(a.config->results().back(), errors);
+    if (a.config->count()) {
+        config_file_ = unguarded(a.config->results().back());
+        read_config(config_file_->string(), errors);
+    }
     for (std::size_t i = 0; i < options_.size(); i++) {
         if (!a.options[i]->count()) continue;
         std::string text = unguarded(a.options[i]->results().back()), source = flag(options_[i].names[0]);
@@ -266,7 +277,8 @@ std::vector<std::string> OptionSet::differences(const std::string& json) const {
     for (const Option& option : options_) {
         const Json* there = other.find(option.names[0]);
         const Json was = there ? *there : parse_json(option.default_json, option.names[0]);
-        if (was != parse_json(option.field.json(), option.names[0])) names.push_back(option.names[0]);
+        if (!goes_on(option.resumed, was, parse_json(option.field.json(), option.names[0])))
+            names.push_back(option.names[0]);
     }
     for (const auto& [key, value] : JsonFields(other, "the options of an earlier run").members())
         if (!find(key)) names.push_back(key);

@@ -129,6 +129,14 @@ struct OptionRange {
     std::string text() const;  // " >= 0 and < 1"
 };
 
+// What of an option a run that goes on from a checkpoint may have otherwise than the run that made it.
+enum class Resumed {
+    same,        // nothing
+    or_more,     // it may grow; a negative number is without end
+    any,         // it changes no bit of what is computed
+    by_content,  // its spelling: what it stands for is compared, data with data and weights with weights (resume.cpp)
+};
+
 // A rule between options that does not hold. It is not reported when one of those options already has an error.
 struct OptionConflict {
     std::vector<std::string> options;
@@ -144,16 +152,17 @@ class OptionSet {
     void group(std::string title) { group_ = std::move(title); }  // of the options declared after it
 
     // names: "model, model_name" declares an alias. The field's present value is the default; it must outlive the set.
-    template <class T> void add(std::string_view names, T& field, std::string help) {
-        declare(names, std::move(help), field_of(field));
+    template <class T> void add(std::string_view names, T& field, std::string help, Resumed resumed = Resumed::same) {
+        declare(names, std::move(help), field_of(field), resumed);
     }
-    template <class T> void add(std::string_view names, T& field, std::string help, OptionRange range) {
+    template <class T>
+    void add(std::string_view names, T& field, std::string help, OptionRange range, Resumed resumed = Resumed::same) {
         Field ranged = field_of(field);
         ranged.expected += range.text();
         ranged.read = [&field, range](std::string_view text) {
             return OptionType<T>::read(text, field) && range.holds(field);
         };
-        declare(names, std::move(help), std::move(ranged));
+        declare(names, std::move(help), std::move(ranged), resumed);
     }
 
     enum class Parsed { run, help };
@@ -168,9 +177,11 @@ class OptionSet {
     bool given(std::string_view name) const;
     std::string help() const;
     std::string json() const;  // every option with the value that its field has now
-    // The options whose values differ from those that json() wrote in another run. One that is missing there had its
-    // default.
+    // The options in whose way it is to go on from the run where json() wrote this: their values differ by more than
+    // their declaration allows. One that is missing there had its default.
     std::vector<std::string> differences(const std::string& json) const;
+    // --config, where it was given.
+    const std::optional<std::filesystem::path>& config_file() const { return config_file_; }
 
   private:
     struct Field {
@@ -190,10 +201,11 @@ class OptionSet {
         std::string help, group;
         Field field;
         std::string default_json;
+        Resumed resumed;
         bool given = false, failed = false;
     };
     struct Arguments;  // options.cpp
-    void declare(std::string_view names, std::string help, Field field);
+    void declare(std::string_view names, std::string help, Field field, Resumed resumed);
     Option* find(std::string_view name);
     const Option* find(std::string_view name) const;
     std::string nearest(const std::string& name) const;
@@ -207,6 +219,7 @@ class OptionSet {
 
     std::string command_, summary_, group_;
     std::vector<Option> options_;
+    std::optional<std::filesystem::path> config_file_;
 };
 
 }  // namespace tandem

@@ -13,12 +13,15 @@ const std::vector<std::string> all_modules{"q_proj", "k_proj", "v_proj", "o_proj
 
 void declare_data(OptionSet& set, TrainOptions& o) {
     set.group("Data");
-    set.add("dataset", o.dataset, "a JSON or JSONL file or pipe, or demo");
-    set.add("dataset_samples", o.dataset_samples, "how many of its samples, all if not given", {.min = 1});
+    set.add("dataset", o.dataset, "a JSON or JSONL file or pipe, or demo", Resumed::by_content);
+    set.add("dataset_samples", o.dataset_samples, "how many of its samples, all if not given", {.min = 1},
+            Resumed::by_content);
     set.add("shuffle", o.shuffle, "another order in every epoch, by seed and epoch");
     set.add("packing", o.packing, "fill rows of the context length with several samples that do not see each other");
-    set.add("truncate", o.truncate, "cut samples longer than the context; without it they are an error");
-    set.add("chat_template", o.chat_template, "the name of a chat template, instead of the checkpoint's own");
+    set.add("truncate", o.truncate, "cut samples longer than the context; without it they are an error",
+            Resumed::by_content);
+    set.add("chat_template", o.chat_template, "the name of a chat template, instead of the checkpoint's own",
+            Resumed::by_content);
 }
 
 void declare_lora(OptionSet& set, TrainOptions& o) {
@@ -27,16 +30,18 @@ void declare_lora(OptionSet& set, TrainOptions& o) {
     set.add("lora_alpha", o.lora_alpha, "their scale is alpha / rank", {.above = 0});
     set.add("lora_dropout", o.lora_dropout, "dropout before the adapters", {.min = 0, .below = 1});
     set.add("lora_target_modules", o.lora_target_modules,
-            "all (seven), default (q_proj,v_proj), or names of projections");
+            "all (seven), default (q_proj,v_proj), or names of projections", Resumed::by_content);
     set.add("use_rslora", o.use_rslora, "scale by alpha / sqrt(rank)");
-    set.add("init_adapter", o.init_adapter, "start from this PEFT adapter, with its rank, alpha and targets");
+    set.add("init_adapter", o.init_adapter, "start from this PEFT adapter, with its rank, alpha and targets",
+            Resumed::by_content);
 }
 
 void declare_optimization(OptionSet& set, TrainOptions& o) {
     set.group("Optimization");
     set.add("seed", o.seed, "of every random number", {.min = 0});
-    set.add("max_steps", o.max_steps, "optimizer steps; -1 leaves the end to num_epochs", {.min = -1});
-    set.add("num_epochs", o.num_epochs, "passes over the data", {.min = 1});
+    set.add("max_steps", o.max_steps, "optimizer steps; -1 leaves the end to num_epochs", {.min = -1},
+            Resumed::or_more);
+    set.add("num_epochs", o.num_epochs, "passes over the data", {.min = 1}, Resumed::or_more);
     set.add("gradient_accumulation_steps", o.gradient_accumulation_steps, "micro-batches of a step",
             {.min = 1, .max = 1 << 20});
     set.add("optimizer", o.optimizer, "AdamW has betas 0.9 and 0.95, eps 1e-5");
@@ -49,26 +54,30 @@ void declare_optimization(OptionSet& set, TrainOptions& o) {
 
 void declare_sharding(OptionSet& set, TrainOptions& o) {
     set.group("Memory and sharding");
-    set.add("sharding_strategy", o.sharding_strategy, "what is split between the ranks");
-    set.add("use_gradient_checkpointing", o.use_gradient_checkpointing, "compute each block again in backward");
-    set.add("world_size", o.world_size, "number of ranks, as many as --gpus names", {.min = -1});
-    set.add("transport", o.transport, "how ranks exchange bytes");
-    set.add("prefetch", o.prefetch, "units gathered ahead; 0 for none", {.min = 0, .max = 1024});
+    set.add("sharding_strategy", o.sharding_strategy, "what is split between the ranks", Resumed::any);
+    set.add("use_gradient_checkpointing", o.use_gradient_checkpointing, "compute each block again in backward",
+            Resumed::any);
+    set.add("world_size", o.world_size, "number of ranks, as many as --gpus names", {.min = -1}, Resumed::any);
+    set.add("transport", o.transport, "how ranks exchange bytes", Resumed::any);
+    set.add("prefetch", o.prefetch, "units gathered ahead; 0 for none", {.min = 0, .max = 1024}, Resumed::any);
 }
 
 void declare_output(OptionSet& set, TrainOptions& o) {
     set.group("Output");
-    set.add("output_dir", o.output_dir, "where metrics, checkpoints and the adapter are written");
-    set.add("save_model", o.save_model, "with --train-type full, write the model; adapters are always written");
+    set.add("output_dir", o.output_dir, "where metrics, checkpoints and the adapter are written", Resumed::any);
+    set.add("save_model", o.save_model, "with --train-type full, write the model; adapters are always written",
+            Resumed::any);
     set.add("resume", o.resume,
-            "auto, from the newest valid checkpoint of output_dir; never; or a checkpoint's folder");
-    set.add("checkpoint_every", o.checkpoint_every, "steps between checkpoints; 0 for the last alone", {.min = 0});
-    set.add("keep", o.keep, "how many checkpoints stay", {.min = 1});
-    set.add("eval_dataset", o.eval_dataset, "held-back samples for the evaluation loss");
-    set.add("eval_every", o.eval_every, "steps between evaluations; 0 for the end of each epoch", {.min = 0});
-    set.add("sample_prompt", o.sample_prompt, "a prompt to answer before and after training");
-    set.add("log_to", o.log_to, "a progress bar on a terminal, or a line for each step");
-    set.add("trace", o.trace, "write trace.json for chrome://tracing");
+            "auto, from the newest valid checkpoint of output_dir; never; or a checkpoint's folder", Resumed::any);
+    set.add("checkpoint_every", o.checkpoint_every, "steps between checkpoints; 0 for the last alone", {.min = 0},
+            Resumed::any);
+    set.add("keep", o.keep, "how many checkpoints stay", {.min = 1}, Resumed::any);
+    set.add("eval_dataset", o.eval_dataset, "held-back samples for the evaluation loss", Resumed::any);
+    set.add("eval_every", o.eval_every, "steps between evaluations; 0 for the end of each epoch", {.min = 0},
+            Resumed::any);
+    set.add("sample_prompt", o.sample_prompt, "a prompt to answer before and after training", Resumed::any);
+    set.add("log_to", o.log_to, "a progress bar on a terminal, or a line for each step", Resumed::any);
+    set.add("trace", o.trace, "write trace.json for chrome://tracing", Resumed::any);
 }
 
 }  // namespace
@@ -126,7 +135,10 @@ std::vector<OptionConflict> validate(const TrainOptions& o, const OptionSet& set
 std::vector<std::string> target_modules(const TrainOptions& o) {
     if (o.lora_target_modules == std::vector<std::string>{"all"}) return all_modules;
     if (o.lora_target_modules == std::vector<std::string>{"default"}) return {"q_proj", "v_proj"};
-    return o.lora_target_modules;
+    std::vector<std::string> once;
+    for (const std::string& name : o.lora_target_modules)
+        if (std::find(once.begin(), once.end(), name) == once.end()) once.push_back(name);
+    return once;
 }
 
 }  // namespace tandem

@@ -231,6 +231,25 @@ TEST_CASE("differences between two runs") {
     CHECK_THROWS_AS(b.set.differences("{"), InputError);
 }
 
+TEST_CASE("what a resumed run may have otherwise is said where an option is declared") {
+    std::int64_t steps = 10, threads = 4, rank = 8;
+    std::string data = "a";
+    OptionSet set("train", "fine-tune");
+    set.add("steps", steps, "optimizer steps; -1 for no end", {.min = -1}, Resumed::or_more);
+    set.add("threads", threads, "CPU threads", {.min = 1}, Resumed::any);
+    set.add("rank", rank, "rank");
+    set.add("data", data, "a file", Resumed::by_content);
+    using Names = std::vector<std::string>;
+    CHECK(set.differences(R"({"steps": 10, "threads": 9, "rank": 8, "data": "b"})").empty());
+    CHECK(set.differences(R"({"steps": 9})").empty());
+    CHECK(set.differences(R"({"steps": 11})") == Names{"steps"});
+    CHECK(set.differences(R"({"steps": -1})") == Names{"steps"});
+    CHECK(set.differences(R"({"rank": 9, "gone": 1})") == Names{"rank", "gone"});
+    steps = -1;
+    CHECK(set.differences(R"({"steps": 1000000})").empty());
+    CHECK(set.differences(R"({"steps": "many"})") == Names{"steps"});
+}
+
 TEST_CASE("help names every option with its default and says so before anything fails") {
     Basket b;
     CHECK(b.parse({"--help", "--nonsense"}) == OptionSet::Parsed::help);
