@@ -20,67 +20,89 @@ std::string without_code(std::string_view what) {
     return excerpt(what, 240);  // it quotes the text
 }
 
-// Builds a value from the parser's events.
-class Builder {
+// The parser's events, passed on.
+class Parser {
   public:
-    bool null() { return put(Json()); }
-    bool boolean(bool v) { return put(v); }
-    bool number_integer(std::int64_t v) { return put(v); }
+    explicit Parser(JsonEvents& events) : events_(events) {}
+
+    bool null() { return scalar(Json()); }
+    bool boolean(bool v) { return scalar(v); }
+    // Of negative numbers; -0 is no integer, as its sign would be lost.
+    bool number_integer(std::int64_t v) { return v == 0 ? scalar(-0.0) : scalar(v); }
     bool number_unsigned(std::uint64_t v) {
-        if (v > std::uint64_t(std::numeric_limits<std::int64_t>::max())) return put(double(v));
-        return put(std::int64_t(v));
+        if (v > std::uint64_t(std::numeric_limits<std::int64_t>::max())) return scalar(double(v));
+        return scalar(std::int64_t(v));
     }
-    bool number_float(double v, const std::string&) { return put(v); }
-    bool string(std::string& v) { return put(std::move(v)); }
+    bool number_float(double v, const std::string&) { return scalar(v); }
+    bool string(std::string& v) { return scalar(std::move(v)); }
     bool binary(nlohmann::json::binary_t&) { return false; }  // not in text
     bool key(std::string& k) {
-        open_.back().name = std::move(k);
+        events_.name(std::move(k));
         return true;
     }
-    bool start_object(std::size_t) { return open(false); }
-    bool start_array(std::size_t) { return open(true); }
-    bool end_object() { return close(); }
-    bool end_array() { return close(); }
+    bool start_object(std::size_t) { return begin(Json::Kind::object); }
+    bool start_array(std::size_t) { return begin(Json::Kind::array); }
+    bool end_object() { return end(Json::Kind::object); }
+    bool end_array() { return end(Json::Kind::array); }
     bool parse_error(std::size_t byte, const std::string&, const nlohmann::json::exception& e) {
         problem = Json::Problem{byte, without_code(e.what())};
         return false;
     }
 
-    Json root;
     std::optional<Json::Problem> problem;
 
   private:
+    bool scalar(Json v) {
+        events_.scalar(std::move(v));
+        return true;
+    }
+    bool begin(Json::Kind kind) {
+        if (levels_++ == Json::most_levels) {
+            problem = Json::Problem{0, fmt::format("it is nested deeper than {} levels", Json::most_levels)};
+            return false;
+        }
+        events_.begin(kind);
+        return true;
+    }
+    bool end(Json::Kind kind) {
+        levels_--;
+        events_.end(kind);
+        return true;
+    }
+    JsonEvents& events_;
+    int levels_ = 0;
+};
+
+class Builder final : public JsonEvents {
+  public:
+    void scalar(Json v) override { put(std::move(v)); }
+    void name(std::string text) override { open_.back().name = std::move(text); }
+    void begin(Json::Kind kind) override { open_.push_back({kind}); }
+    void end(Json::Kind) override {
+        Open done = std::move(open_.back());
+        open_.pop_back();
+        put(done.kind == Json::Kind::array ? Json(std::move(done.items)) : Json(std::move(done.members)));
+    }
+
+    Json root;
+
+  private:
     struct Open {  // an array or object that has begun and not ended
-        bool is_array;
+        Json::Kind kind;
         Json::Array items{};
         Json::Object members{};
         std::string name{};  // of the member at hand
     };
 
-    bool put(Json v) {
+    void put(Json v) {
         if (open_.empty()) {
             root = std::move(v);
-        } else if (Open& o = open_.back(); o.is_array) {
+        } else if (Open& o = open_.back(); o.kind == Json::Kind::array) {
             o.items.push_back(std::move(v));
         } else {
             o.members.emplace_back(std::move(o.name), std::move(v));
         }
-        return true;
     }
-    bool open(bool is_array) {
-        if (int(open_.size()) == Json::most_levels) {
-            problem = Json::Problem{0, fmt::format("it is nested deeper than {} levels", Json::most_levels)};
-            return false;
-        }
-        open_.push_back({is_array});
-        return true;
-    }
-    bool close() {
-        Open done = std::move(open_.back());
-        open_.pop_back();
-        return put(done.is_array ? Json(std::move(done.items)) : Json(std::move(done.members)));
-    }
-
     std::vector<Open> open_;  // the innermost last
 };
 
@@ -135,12 +157,17 @@ class Writer {
 
 }  // namespace
 
-std::variant<Json, Json::Problem> Json::parse(std::string_view text) {
+std::optional<Json::Problem> read_json(std::string_view text, JsonEvents& events) {
     // The parser would take a NUL byte for the end of the text.
-    if (std::size_t at = text.find('\0'); at != text.npos) return Problem{at + 1, "a NUL byte"};
+    if (std::size_t at = text.find('\0'); at != text.npos) return Json::Problem{at + 1, "a NUL byte"};
+    Parser parser(events);
+    nlohmann::json::sax_parse(text.begin(), text.end(), &parser);
+    return std::move(parser.problem);
+}
+
+std::variant<Json, Json::Problem> Json::parse(std::string_view text) {
     Builder builder;
-    nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
-    if (builder.problem) return std::move(*builder.problem);
+    if (std::optional<Problem> problem = read_json(text, builder)) return std::move(*problem);
     return std::move(builder.root);
 }
 

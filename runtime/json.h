@@ -1,5 +1,5 @@
-// JSON values (RFC 8259). Parsing and number formats are nlohmann-json's; its header costs every file that includes it
-// five seconds of compilation, so only json.cpp and the two readers of events (safetensors headers, tokenizer.json) do.
+// JSON values (RFC 8259), and events for what is too large or too strict for values. Parsing and number formats are
+// nlohmann-json's; its header costs every file that includes it five seconds of compilation, so json.cpp alone does.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -72,5 +72,18 @@ class Json {
 };
 
 std::string json_text(std::string_view text);  // a string as JSON, in quotes
+
+// What a text holds, in its order. Whatever an event throws ends the reading and passes on.
+class JsonEvents {
+  public:
+    virtual ~JsonEvents() = default;
+    virtual void scalar(Json value) = 0;      // null, a boolean, a number or a string
+    virtual void name(std::string text) = 0;  // of the member whose value comes next
+    virtual void begin(Json::Kind kind) = 0;  // an array or an object
+    virtual void end(Json::Kind kind) = 0;
+};
+
+// The events up to the text's end or its first problem, as Json::parse sees it.
+std::optional<Json::Problem> read_json(std::string_view text, JsonEvents& events);
 
 }  // namespace tandem

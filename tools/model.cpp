@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "models/io/file_kind.h"
+#include "models/io/files.h"
 #include "models/io/find_model.h"
 #include "models/io/hf_config.h"
 #include "models/text/template_tokens.h"
@@ -33,6 +35,8 @@ TextTools text_tools(const fs::path& folder, const Tokenizer& tokenizer,
         require_template_tokens(*tools.chat, tokenizer, tools.special);
     } catch (const InputError& e) {
         tools.no_chat = e.what();  // matters only where it is used
+        if (std::string kind = file_kind(config.chat_template.value_or("{")); !tools.chat && !kind.empty())
+            tools.no_chat = fmt::format("{}'s chat template: {}", folder.string(), kind);
     }
     return tools;
 }
@@ -49,7 +53,7 @@ Model open_model(const ModelOptions& options, const std::optional<std::string>& 
     m.folder = files.folder;
     m.config = read_hf_config(files.folder);
     if (options.weights == Weights::load) m.weights = CheckpointFiles::open(files.weights);
-    if (fs::exists(files.folder / "tokenizer.json")) {
+    if (is_there(files.folder / "tokenizer.json")) {
         m.tokenizer = open_tokenizer(files.folder, m.config.vocab);
         m.text = text_tools(files.folder, *m.tokenizer, chat_template);
     }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 
+#include "models/io/file_kind.h"
 #include "models/io/files.h"
 #include "models/io/find_model.h"
 #include "models/text/dataset/preview.h"
@@ -29,7 +30,9 @@ void print_ids(const std::vector<std::int32_t>& ids, bool as_json) {
 }
 
 void print_lines(const Tokenizer& tokenizer, const fs::path& file, SpecialTokens special) {
-    std::string text = read_file(file);
+    std::string text = read_file(file), kind = file_kind(std::string_view(text).substr(0, file_kind_bytes));
+    if (is_lfs_pointer(text)) throw InputError(fmt::format("[tokenize] {}: {}", file.string(), kind));
+    if (text.empty()) fmt::print(stderr, "tandem: {} is empty\n", file.string());
     std::int64_t number = 1;
     for (std::size_t begin = 0; begin < text.size(); number++) try {
             std::size_t end = std::min(text.find('\n', begin), text.size());
@@ -37,6 +40,8 @@ void print_lines(const Tokenizer& tokenizer, const fs::path& file, SpecialTokens
             fmt::print("{}\n", Json(tokenizer.encode(line, special).ids).text());
             begin = end + 1;
         } catch (const InputError& e) {
+            if (number == 1 && !kind.empty())
+                throw InputError(fmt::format("[tokenize] {}: {}", file.string(), kind), e.where());
             throw InputError(fmt::format("{}:{}: {}", file.string(), number, e.what()), e.where());
         }
 }

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "models/io/files.h"
 #include "models/io/json_fields.h"
 
 namespace tandem {
@@ -16,7 +17,7 @@ constexpr const char* single_name = "model.safetensors";
 constexpr const char* index_name = "model.safetensors.index.json";
 
 struct Index {
-    std::map<std::string, std::string> weight_map;  // tensor -> shard
+    WeightMap weight_map;
     std::map<std::string, bool> shards;             // -> whether its file is there
 };
 
@@ -55,33 +56,36 @@ CheckpointFiles CheckpointFiles::open(const fs::path& folder_or_file) {
         return files;
     }
     fs::path single = folder_or_file / single_name, index_path = folder_or_file / index_name;
-    if (fs::exists(single)) {
+    if (is_there(single)) {
         files.add(SafetensorsFile::open(single));
         return files;
     }
-    if (!fs::exists(index_path)) no_weights(folder_or_file);
+    if (!is_there(index_path)) no_weights(folder_or_file);
     Index index = read_index(index_path);
     for (const auto& [file, there] : index.shards) {
-        if (!there) throw InputError(fmt::format("[checkpoint] the shard {} is missing; {} names it",
+        if (!there) throw InputError(fmt::format("[checkpoint] the shard {} is missing; {} names it: download it again",
                                                  (folder_or_file / file).string(), index_path.string()));
-        files.add(SafetensorsFile::open(folder_or_file / file));
+        files.add(SafetensorsFile::open(folder_or_file / file), &index.weight_map);
     }
-    for (const auto& [name, file] : index.weight_map) {
-        const TensorInfo* tensor = files.find(name);
-        if (!tensor || files.file_of(*tensor).filename() != file)
+    for (const auto& [name, file] : index.weight_map)
+        if (!files.find(name))
             throw InputError(fmt::format("[checkpoint] {} places tensor '{}' in {}, which does not hold it",
                                          index_path.string(), name, file));
-    }
     return files;
 }
 
-void CheckpointFiles::add(SafetensorsFile file) {
+void CheckpointFiles::add(SafetensorsFile file, const WeightMap* index) {
     shards_.push_back(std::move(file));
+    const std::string shard = shards_.back().path().filename().string();
     for (const TensorInfo& tensor : shards_.back().tensors()) {
+        if (index)
+            if (auto at = index->find(tensor.name); at != index->end() && at->second != shard) continue;
         auto [at, fresh] = places_.try_emplace(tensor.name, Place{shards_.size() - 1, &tensor});
         if (!fresh)
-            throw InputError(fmt::format("[checkpoint] tensor '{}' is in two shards, {} and {}", tensor.name,
-                                         shards_[at->second.shard].path().string(), shards_.back().path().string()));
+            throw InputError(fmt::format("[checkpoint] tensor '{}' is in two shards, {} and {}, and the index names "
+                                         "neither",
+                                         tensor.name, shards_[at->second.shard].path().string(),
+                                         shards_.back().path().string()));
     }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,9 +14,12 @@
 
 namespace tandem {
 
+using WeightMap = std::map<std::string, std::string>;  // tensor -> the shard's file, as an index has it
+
 class CheckpointFiles {
   public:
-    // Opens every shard and checks the index against them; an InputError names the file at fault.
+    // Opens every shard that the index names and checks it against them; an InputError names the file at fault. Of a
+    // tensor in several shards that one counts where the index places it.
     static CheckpointFiles open(const std::filesystem::path& folder_or_file);
 
     const TensorInfo* find(std::string_view name) const;  // null: no shard has it
@@ -35,7 +39,7 @@ class CheckpointFiles {
         std::size_t shard;
         const TensorInfo* tensor;
     };
-    void add(SafetensorsFile file);
+    void add(SafetensorsFile file, const WeightMap* index = nullptr);
     const SafetensorsFile& shard(const TensorInfo& tensor) const;
 
     std::filesystem::path path_;

@@ -15,7 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/error.h"
 #include "runtime/hash.h"
 
 namespace tandem {
@@ -67,16 +66,13 @@ void exchange_folders(const fs::path& fresh, const fs::path& target) {
 
 // All pieces but the last are of one size.
 void read_pieces(const fs::path& path, const std::function<void(std::string_view)>& take) {
-    auto cannot_read = [&](int code) {
-        return InputError(fmt::format("[files] cannot read {}: {}", path.string(), reason(code)));
-    };
     Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.get() < 0) throw cannot_read(errno);
+    if (file.get() < 0) throw cannot_read(path, errno);
     std::vector<char> buffer(1 << 16);
     for (std::size_t filled = 0;;) {
         ssize_t n = ::read(file.get(), buffer.data() + filled, buffer.size() - filled);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) throw cannot_read(errno);
+        if (n < 0) throw cannot_read(path, errno);
         filled += std::size_t(n);
         if (n > 0 && filled < buffer.size()) continue;
         if (filled > 0) take({buffer.data(), filled});
@@ -86,6 +82,29 @@ void read_pieces(const fs::path& path, const std::function<void(std::string_view
 }
 
 }  // namespace
+
+InputError cannot_read(const fs::path& path, int code) {
+    std::error_code ignored;
+    std::string why = reason(code);
+    if (code == EISDIR) {
+        why = "it is a folder; give the file itself";
+    } else if (code == ENOTDIR) {
+        fs::path folder = path.parent_path();
+        while (folder.has_parent_path() && !fs::exists(folder, ignored)) folder = folder.parent_path();
+        why = fmt::format("{} is a file, not a folder", folder.string());
+    } else if (code == ENOENT && fs::is_symlink(path, ignored)) {
+        why = fmt::format("it is a link to {}, which is not there; download or copy it again",
+                          fs::read_symlink(path, ignored).string());
+    } else if (code == ENOENT) {
+        why += "; check the name, or download the file";
+    }
+    return InputError(fmt::format("[files] cannot read {}: {}", path.string(), why));
+}
+
+bool is_there(const fs::path& path) {
+    struct stat info;
+    return ::lstat(path.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
 
 std::string read_file(const fs::path& path) {
     std::string text;

@@ -6,9 +6,17 @@
 #include <span>
 #include <string>
 
+#include "runtime/error.h"
+
 namespace tandem {
 
-// The bytes of a file; an InputError says why it cannot be read.
+// Why a file cannot be opened or read, `code` being the system's, and what to do.
+InputError cannot_read(const std::filesystem::path& path, int code);
+
+// Whether there is anything under this name, a link to nothing or what may not be looked at included: reading it says.
+bool is_there(const std::filesystem::path& path);
+
+// The bytes of a file or a pipe; an InputError says why it cannot be read.
 std::string read_file(const std::filesystem::path& path);
 
 // Of its bytes, read in pieces; an InputError says why it cannot be read.

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <vector>
 
 #include "models/io/checkpoint_files.h"
+#include "models/io/file_kind.h"
 #include "models/io/files.h"
 
 namespace tandem {
@@ -83,17 +85,28 @@ bool is_hub_id(const std::string& model) {
                     model, names));
 }
 
+// What else the file is, where that can be told.
+std::string but_is(const fs::path& path) {
+    if (!fs::is_regular_file(path)) return "";
+    char begin[file_kind_bytes];
+    std::ifstream in(path, std::ios::binary);
+    in.read(begin, sizeof begin);
+    std::string kind = file_kind({begin, std::size_t(in.gcount())});
+    return kind.empty() || path.extension() == ".safetensors" ? "" : "; " + kind;
+}
+
 std::optional<ModelFiles> at_path(const std::string& model) {
     fs::path path(model);
     if (fs::is_directory(path)) {
-        if (fs::exists(path / "config.json")) return ModelFiles{path, path};
+        if (is_there(path / "config.json")) return ModelFiles{path, path};
         if (find_alias(model)) return std::nullopt;
         throw InputError(fmt::format("[model] the folder {} has no config.json", model));
     }
-    if (!fs::exists(path)) return std::nullopt;
+    if (!is_there(path)) return std::nullopt;
     fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-    if (path.extension() != ".safetensors" || !fs::exists(folder / "config.json"))
-        throw InputError(fmt::format("[model] {} must be a safetensors file with config.json beside it", model));
+    if (path.extension() != ".safetensors" || !is_there(folder / "config.json"))
+        throw InputError(fmt::format("[model] {} must be a safetensors file with config.json beside it{}", model,
+                                     but_is(path)));
     return ModelFiles{folder, path};
 }
 

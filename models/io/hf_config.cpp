@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "models/io/files.h"
 #include "models/io/json_fields.h"
 #include "models/io/rope_config.h"
 
@@ -100,7 +101,7 @@ void read_token_ids(const JsonFields& f, Family family, LlamaConfig& c) {
 }
 
 void read_generation_config(const fs::path& path, LlamaConfig& c) {
-    if (!fs::exists(path)) return;
+    if (!is_there(path)) return;
     Json json = parse_json_file(path);
     JsonFields f(json, path.string());
     std::vector<int> bos = token_ids(f, "bos_token_id", c.vocab), eos = token_ids(f, "eos_token_id", c.vocab);

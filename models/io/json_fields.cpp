@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "models/io/file_kind.h"
 #include "models/io/files.h"
 
 namespace tandem {
@@ -11,7 +12,8 @@ namespace tandem {
 Json parse_json(std::string_view text, const std::string& where) {
     auto parsed = Json::parse(text);
     if (auto* problem = std::get_if<Json::Problem>(&parsed))
-        throw InputError(fmt::format("[json] {} is not valid JSON: {}", where, problem->what));
+        throw InputError(fmt::format("[json] {} is not valid JSON: {}", where,
+                                     file_kind_or(text.substr(0, file_kind_bytes), problem->what)));
     return std::get<Json>(std::move(parsed));
 }
 

@@ -9,29 +9,31 @@
 
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 #include <utility>
+
+#include "models/io/files.h"
 
 namespace tandem {
 
 namespace {
 
 std::span<const std::byte> map_file(const std::filesystem::path& path) {
-    auto cannot = [&](int code) {
-        return InputError(
-            fmt::format("[safetensors] cannot read {}: {}", path.string(), std::generic_category().message(code)));
-    };
-    int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) throw cannot(errno);
+    int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe that nobody writes to would block
+    if (fd < 0) throw cannot_read(path, errno);
     struct stat info;
     int code = ::fstat(fd, &info) != 0 ? errno : S_ISDIR(info.st_mode) ? EISDIR : 0;
+    if (code == 0 && !S_ISREG(info.st_mode)) {
+        ::close(fd);
+        throw InputError(fmt::format("[safetensors] {} is a pipe or a device; weights are mapped from a file on disk",
+                                     path.string()));
+    }
     void* at = nullptr;
     if (code == 0 && info.st_size > 0) {
         at = ::mmap(nullptr, std::size_t(info.st_size), PROT_READ, MAP_PRIVATE, fd, 0);
         if (at == MAP_FAILED) code = errno;
     }
     ::close(fd);
-    if (code != 0) throw cannot(code);
+    if (code != 0) throw cannot_read(path, code);
     return {static_cast<const std::byte*>(at), std::size_t(info.st_size)};
 }
 

@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <tuple>
 #include <unordered_set>
 #include <utility>
 
+#include "models/io/file_kind.h"
 #include "runtime/json.h"
 #include "runtime/utf8.h"
 
@@ -19,8 +20,6 @@ namespace tandem {
 std::string text_of(std::span<const std::int64_t> dims) { return fmt::format("[{}]", fmt::join(dims, ", ")); }
 
 namespace safetensors {
-
-using nlohmann::json;
 
 namespace {
 
@@ -43,80 +42,78 @@ std::optional<DType> dtype_named(std::string_view name) {
 struct Entry {
     std::string name;
     std::optional<DType> dtype;
-    std::optional<std::vector<std::uint64_t>> dims, offsets;
+    std::optional<std::vector<std::int64_t>> dims, offsets;
 };
 
+const char* name_of(const Json& scalar) {
+    switch (scalar.kind()) {
+        case Json::Kind::null: return "null";
+        case Json::Kind::boolean: return "a boolean";
+        case Json::Kind::string: return "a string";
+        default: break;
+    }
+    if (std::signbit(scalar.number())) return "a negative number";
+    return scalar.kind() == Json::Kind::integer ? "a number" : "a fractional or too large number";
+}
+
 // Follows the parser's events instead of a document tree, because a tree keeps one of two equal keys silently.
-class HeaderReader final : public nlohmann::json_sax<json> {
+class HeaderReader final : public JsonEvents {
   public:
     explicit HeaderReader(const std::string& where) : where_(where) {}
 
     std::vector<Entry> entries;
     std::map<std::string, std::string> metadata;
 
-    bool null() override { return other("null"); }
-    bool boolean(bool) override { return other("a boolean"); }
-    bool number_integer(number_integer_t) override { return other("a negative number"); }
-    bool number_float(number_float_t, const string_t&) override { return other("a fractional or too large number"); }
-    bool binary(binary_t&) override { return other("binary data"); }
-    bool number_unsigned(number_unsigned_t n) override {
-        if (state_ != State::dims && state_ != State::offsets) return other("a number");
-        (state_ == State::dims ? entries.back().dims : entries.back().offsets)->push_back(n);
-        return true;
+    void scalar(Json v) override {
+        bool size = v.kind() == Json::Kind::integer && v.integer() >= 0;
+        if (state_ == State::dims && size)
+            entries.back().dims->push_back(v.integer());
+        else if (state_ == State::offsets && size)
+            entries.back().offsets->push_back(v.integer());
+        else if (state_ == State::metadata && v.is_string())
+            metadata[key_] = v.string();
+        else if (state_ == State::field && key_ == "dtype" && v.is_string())
+            read_dtype(entries.back(), v.string());
+        else
+            other(name_of(v));
     }
-    bool string(string_t& s) override {
-        if (state_ == State::metadata) {
-            metadata[key_] = std::move(s);
-            return true;
-        }
-        if (state_ != State::field || key_ != "dtype") return other("a string");
-        entries.back().dtype = dtype_named(s);
-        if (!entries.back().dtype) fail(fmt::format("tensor '{}' has the unknown dtype '{}'", entries.back().name, s));
-        return true;
-    }
-    bool start_object(std::size_t) override {
-        if (state_ == State::begin) {
+    void begin(Json::Kind kind) override {
+        bool object = kind == Json::Kind::object;
+        if (object && state_ == State::begin) {
             state_ = State::top;
-        } else if (state_ == State::top && key_ == "__metadata__") {
+        } else if (object && state_ == State::top && key_ == "__metadata__") {
             state_ = State::metadata;
             keys_.clear();
-        } else if (state_ == State::top) {
+        } else if (object && state_ == State::top) {
             state_ = State::field;
             entries.push_back({key_, {}, {}, {}});
             keys_.clear();
+        } else if (!object && state_ == State::field && (key_ == "shape" || key_ == "data_offsets")) {
+            state_ = key_ == "shape" ? State::dims : State::offsets;
+            (state_ == State::dims ? entries.back().dims : entries.back().offsets).emplace();
         } else {
-            return open("an object");
+            other(object ? "an object" : "an array");
+            state_ = State::skip;
+            depth_++;
         }
-        return true;
     }
-    bool end_object() override {
-        if (state_ == State::skip) return close();
-        if (state_ == State::field) complete(entries.back());
+    void end(Json::Kind) override {
+        switch (state_) {
+            case State::skip:
+                if (--depth_ == 0) state_ = State::field;
+                return;
+            case State::dims:
+            case State::offsets: state_ = State::field; return;
+            case State::field: complete(entries.back()); break;
+            default: break;
+        }
         state_ = state_ == State::top ? State::end : State::top;
-        return true;
     }
-    bool start_array(std::size_t) override {
-        if (state_ != State::field || (key_ != "shape" && key_ != "data_offsets")) return open("an array");
-        state_ = key_ == "shape" ? State::dims : State::offsets;
-        (state_ == State::dims ? entries.back().dims : entries.back().offsets).emplace();
-        return true;
-    }
-    bool end_array() override {
-        if (state_ == State::skip) return close();
-        state_ = State::field;
-        return true;
-    }
-    bool key(string_t& k) override {
-        if (state_ == State::skip) return true;
+    void name(std::string k) override {
+        if (state_ == State::skip) return;
         bool fresh = state_ == State::top ? names_.insert(k).second : keys_.insert(k).second;
         if (!fresh) fail(fmt::format("the name '{}' stands there twice{}", k, inside()));
         key_ = std::move(k);
-        return true;
-    }
-    bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& e) override {
-        std::string_view what = e.what();
-        what.remove_prefix(std::min(what.size(), what.find("] ") + 2));
-        fail(fmt::format("its header is not valid JSON: {}", excerpt(what, 240)));
     }
 
     [[noreturn]] void fail(const std::string& what) const {
@@ -129,23 +126,17 @@ class HeaderReader final : public nlohmann::json_sax<json> {
     std::string inside() const { return state_ == State::field ? " in tensor '" + entries.back().name + "'" : ""; }
     bool unknown_field() const { return key_ != "dtype" && key_ != "shape" && key_ != "data_offsets"; }
 
-    // A scalar that no rule above takes: fine as the value of an unknown field, else an error.
-    bool other(const char* what) const {
-        if (state_ == State::skip || (state_ == State::field && unknown_field())) return true;
+    // What no rule above takes: fine as the value of an unknown field, else an error.
+    void other(const char* what) const {
+        if (state_ == State::skip || (state_ == State::field && unknown_field())) return;
         if (state_ == State::begin) fail(fmt::format("its header must be an object, got {}", what));
         if (state_ == State::metadata)
             fail(fmt::format("the metadata value '{}' must be a string, got {}", key_, what));
         fail(fmt::format("unexpected {} as '{}'{}", what, key_, inside()));
     }
-    bool open(const char* what) {
-        if (!other(what)) return false;
-        if (state_ == State::field) state_ = State::skip;
-        if (++depth_ > Json::most_levels) fail(fmt::format("its header is nested deeper than {} levels", depth_ - 1));
-        return true;
-    }
-    bool close() {
-        if (--depth_ == 0) state_ = State::field;
-        return true;
+    void read_dtype(Entry& entry, const std::string& text) const {
+        entry.dtype = dtype_named(text);
+        if (!entry.dtype) fail(fmt::format("tensor '{}' has the unknown dtype '{}'", entry.name, text));
     }
     void complete(const Entry& e) const {
         const char* missing = !e.dtype ? "dtype" : !e.dims ? "shape" : !e.offsets ? "data_offsets" : nullptr;
@@ -161,11 +152,10 @@ class HeaderReader final : public nlohmann::json_sax<json> {
     std::unordered_set<std::string> names_, keys_;
 };
 
-std::uint64_t checked_bytes(const Entry& e, const HeaderReader& reader) {
-    constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
-    std::uint64_t bytes = size_of(*e.dtype);
-    for (std::uint64_t d : *e.dims) {
-        if (d > most || __builtin_mul_overflow(bytes, d, &bytes) || bytes > most)
+std::int64_t checked_bytes(const Entry& e, const HeaderReader& reader) {
+    std::int64_t bytes = std::int64_t(size_of(*e.dtype));
+    for (std::int64_t d : *e.dims) {
+        if (__builtin_mul_overflow(bytes, d, &bytes))
             reader.fail(fmt::format("the shape of tensor '{}' overflows", e.name));
     }
     return bytes;
@@ -173,12 +163,12 @@ std::uint64_t checked_bytes(const Entry& e, const HeaderReader& reader) {
 
 // The offset still counts from the end of the header.
 TensorInfo checked_tensor(Entry& e, const HeaderReader& reader) {
-    std::uint64_t first = (*e.offsets)[0], last = (*e.offsets)[1], bytes = checked_bytes(e, reader);
+    std::int64_t first = (*e.offsets)[0], last = (*e.offsets)[1], bytes = checked_bytes(e, reader);
     if (last < first) reader.fail(fmt::format("tensor '{}' ends at {}, before it begins at {}", e.name, last, first));
     if (last - first != bytes)
         reader.fail(
             fmt::format("tensor '{}' holds {} bytes, its dtype and shape need {}", e.name, last - first, bytes));
-    return {std::move(e.name), *e.dtype, {e.dims->begin(), e.dims->end()}, first, bytes};
+    return {std::move(e.name), *e.dtype, std::move(*e.dims), std::size_t(first), std::size_t(bytes)};
 }
 
 std::vector<TensorInfo> place(std::vector<Entry> entries, std::size_t data_begin, std::size_t data_bytes,
@@ -201,21 +191,31 @@ std::vector<TensorInfo> place(std::vector<Entry> entries, std::size_t data_begin
     return tensors;
 }
 
+// Of a file that does not begin as one of this format.
+std::string why_no_header(std::string_view file, std::uint64_t length) {
+    auto is_text = [](unsigned char c) { return (c >= ' ' && c < 0x7f) || c == '\n' || c == '\t' || c == '\r'; };
+    std::string too_long = fmt::format("its header length {} is above {}", length, max_header);
+    if (file.size() > 8 && file[8] == '{') return too_long;
+    if (std::string kind = file_kind(file.substr(0, file_kind_bytes)); !kind.empty()) return kind;
+    if (std::ranges::all_of(file.substr(0, 9), is_text))
+        return fmt::format("it is text, not safetensors: '{}'; download it again", excerpt(file, 60));
+    if (file.size() < 8) return fmt::format("{} bytes are too short for a safetensors file", file.size());
+    return length > max_header ? too_long : "its header does not begin with '{'";
+}
+
 }  // namespace
 
 Header parse_header(std::span<const std::byte> file, const std::string& where) {
     HeaderReader reader(where);
-    if (file.size() < 8) reader.fail(fmt::format("{} bytes are too short for a safetensors file", file.size()));
+    std::string_view bytes(reinterpret_cast<const char*>(file.data()), file.size());
     std::uint64_t length = 0;
-    for (int i = 7; i >= 0; i--) length = length << 8 | std::uint64_t(file[std::size_t(i)]);
-    if (length > max_header) reader.fail(fmt::format("its header length {} is above {}", length, max_header));
+    for (std::size_t i = 8; i-- > 0;) length = length << 8 | (i < file.size() ? std::uint64_t(file[i]) : 0);
+    if (length > max_header || bytes.substr(std::min(bytes.size(), std::size_t(8)), 1) != "{")
+        reader.fail(why_no_header(bytes, length));
     if (length > file.size() - 8)
         reader.fail(fmt::format("its header length {} is past the file's end ({} bytes)", length, file.size()));
-    std::string_view text(reinterpret_cast<const char*>(file.data()) + 8, std::size_t(length));
-    // The parser would skip a byte order mark and take a NUL byte for the end.
-    if (!text.starts_with('{')) reader.fail("its header does not begin with '{'");
-    if (text.find('\0') != text.npos) reader.fail("its header is not valid JSON: a NUL byte");
-    json::sax_parse(text, &reader);
+    if (auto problem = read_json(bytes.substr(8, std::size_t(length)), reader))
+        reader.fail(fmt::format("its header is not valid JSON: {}", problem->what));
     std::size_t begin = 8 + std::size_t(length);
     return {place(std::move(reader.entries), begin, file.size() - begin, reader), std::move(reader.metadata)};
 }

@@ -30,14 +30,14 @@ std::optional<std::string> chat_template(const JsonNode& root) {
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder) {
     TokenizerConfig config;
     auto file = folder / "tokenizer_config.json";
-    if (std::filesystem::exists(file)) {
+    if (is_there(file)) {
         std::string name = file.string();
         Json json = parse_json_file(file);
         JsonNode root(json, name, "");
         config.special = {.bos = token(root, "bos_token"), .eos = token(root, "eos_token")};
         config.chat_template = chat_template(root);
     }
-    if (auto jinja = folder / "chat_template.jinja"; std::filesystem::exists(jinja))
+    if (auto jinja = folder / "chat_template.jinja"; is_there(jinja))
         config.chat_template = read_file(jinja);
     return config;
 }

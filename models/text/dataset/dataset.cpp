@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "models/io/file_kind.h"
 #include "models/text/dataset/records.h"
 #include "models/text/dataset/sample_text.h"
 #include "runtime/error.h"
@@ -95,6 +96,9 @@ Dataset read_dataset(const std::filesystem::path& file, const TextTools* tools, 
             data.append({sample.ids, sample.labels});
             data.count_unused(sample.unused);
         } catch (const InputError& e) {
+            if (data.size() == 0)
+                if (std::string kind = file_kind(text.substr(0, file_kind_bytes)); !kind.empty())
+                    throw InputError(fmt::format("[dataset] {}: {}", file.string(), kind), e.where());
             throw InputError(fmt::format("{}:{}: {}", file.string(), line, e.what()), e.where());
         }
         return !options.limit || data.size() < *options.limit;

@@ -2,9 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <cerrno>
 #include <fstream>
 #include <vector>
 
+#include "models/io/files.h"
 #include "runtime/error.h"
 #include "runtime/json.h"
 
@@ -91,8 +93,7 @@ void append_rest(std::istream& in, std::string& text) {
 
 void for_each_record(const std::filesystem::path& file, const Record& record) {
     std::ifstream in(file, std::ios::binary);
-    if (!in || std::filesystem::is_directory(file))
-        throw InputError(fmt::format("[dataset] {} cannot be read; give a JSON or JSONL file", file.string()));
+    if (!in || std::filesystem::is_directory(file)) throw cannot_read(file, in ? EISDIR : errno);
     std::string line;
     bool first = true, more = true;
     for (std::int64_t number = 1; more && std::getline(in, line); number++) {

@@ -1,6 +1,7 @@
 #include "models/io/checkpoint_files.h"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 
 #include "models/io/files.h"
 #include "tests/models/io/support.h"
@@ -62,13 +63,40 @@ TEST_CASE("what an index and its shards disagree on is an error that names both"
     CHECK(contains(open_error(s.path), "places tensor 'b' in 2.safetensors, which does not hold it"));
     CHECK(weights_complete(s.path));
     s.put("2.safetensors", one_tensor("a"));
-    CHECK(contains(open_error(s.path), "'a' is in two shards"));
+    CHECK(contains(open_error(s.path), "places tensor 'b' in 2.safetensors, which does not hold it"));
     s.put("2.safetensors", one_tensor("b"));
     CHECK(open_error(s.path) == "");
     s.put("model.safetensors.index.json", index_of(R"("a":"2.safetensors","b":"1.safetensors")"));
     CHECK(contains(open_error(s.path), "places tensor 'a' in 2.safetensors"));
     s.put("2.safetensors", one_tensor("b").substr(0, 20));
     CHECK(contains(open_error(s.path), "2.safetensors"));
+}
+
+TEST_CASE("of a tensor in two shards that one counts where the index places it") {
+    Scratch s;
+    auto two = [](const char* second, int first_byte) {
+        std::string bytes = safetensors_bytes(std::string(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},")") +
+                                                  second + R"(":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})",
+                                              4);
+        bytes[bytes.size() - 4] = char(first_byte);
+        return bytes;
+    };
+    s.put("1.safetensors", two("b", 1));
+    s.put("2.safetensors", two("c", 2));
+    for (int n : {1, 2}) {
+        s.put("model.safetensors.index.json",
+              index_of(fmt::format(R"("a":"{}.safetensors","b":"1.safetensors","c":"2.safetensors")", n)));
+        CheckpointFiles files = CheckpointFiles::open(s.path);
+        CHECK(int(files.bytes(files.get("a"))[0]) == n);
+        CHECK(files.file_of(files.get("a")).filename() == fmt::format("{}.safetensors", n));
+    }
+    s.put("model.safetensors.index.json", index_of(R"("b":"1.safetensors","c":"2.safetensors")"));
+    CHECK(contains(open_error(s.path), "'a' is in two shards"));
+    s.put("3.safetensors", "not to be looked at");
+    s.put("model.safetensors.index.json", index_of(R"("a":"1.safetensors","b":"1.safetensors")"));
+    CheckpointFiles files = CheckpointFiles::open(s.path);
+    CHECK(files.shards().size() == 1);
+    CHECK_FALSE(files.find("c"));
 }
 
 TEST_CASE("a broken index is an error that names it") {

@@ -98,7 +98,7 @@ TEST_CASE("safetensors rejects layouts that the format forbids") {
         {"{" + tensor("t", R"("dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0])") + "}", 0,
          "overflows"},
         {"{" + tensor("t", R"("dtype":"U8","shape":[0,18446744073709551615],"data_offsets":[0,0])") + "}", 0,
-         "overflows"},
+         "too large"},
         {"{" + tensor("t", R"("dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,0])") + "}", 0,
          "too large"},
         {"{" + t + "}", 3, "truncated"},
@@ -109,11 +109,13 @@ TEST_CASE("safetensors rejects layouts that the format forbids") {
 
 TEST_CASE("safetensors rejects files that are too short, too long or no files") {
     Scratch s;
-    for (std::size_t n = 0; n < 8; n++) CHECK(contains(open_error(s, std::string(n, '\0')), "too short"));
+    CHECK(contains(open_error(s, ""), "it is empty"));
+    for (std::size_t n = 1; n < 8; n++) CHECK(contains(open_error(s, std::string(n, '\x01')), "too short"));
+    CHECK(contains(open_error(s, R"({"error":"Repository not found"})"), "it is text, not safetensors: '{\"error\":"));
     CHECK(contains(open_error(s, std::string("\x03\0\0\0\0\0\0\0{}", 10)), "past the file's end"));
     CHECK(contains(open_error(s, std::string("\x01\xe1\xf5\x05\0\0\0\0{}", 10)), "above 100000000"));
     CHECK(contains(open_error(s, std::string(8, '\xff') + "{}"), "above 100000000"));
-    CHECK(contains(message_of<InputError>([&] { SafetensorsFile::open(s.path); }), "directory"));
+    CHECK(contains(message_of<InputError>([&] { SafetensorsFile::open(s.path); }), "it is a folder"));
     CHECK(contains(message_of<InputError>([&] { SafetensorsFile::open(s.path / "none"); }), "No such file"));
 }
 
