@@ -9,7 +9,6 @@
 #include <cstring>
 #include <limits>
 #include <memory>
-#include <numeric>
 #include <set>
 
 #include "models/io/json_fields.h"
@@ -23,20 +22,10 @@ std::string with(char separator, std::string name) {  // hyphens on the command 
     return name;
 }
 
-// Levenshtein's distance.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t(0));
-    for (std::size_t i = 0; i < a.size(); i++) {
-        std::size_t diagonal = row[0]++;
-        for (std::size_t j = 0; j < b.size(); j++) {
-            std::size_t replaced = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
-        }
-    }
-    return row.back();
+std::string on_command_line(const Suggestion& s) {
+    return OptionSet::flag(s.option) + (s.value.empty() ? "" : " " + s.value);
 }
+std::string in_config(const Suggestion& s) { return s.option + (s.value.empty() ? "" : ": " + s.value); }
 
 // A default as it would be typed.
 std::string shown(const std::string& json) {
@@ -147,13 +136,13 @@ OptionSet::Arguments OptionSet::build() const {
 
 std::string OptionSet::help() const { return build().app->help(); }
 
-std::string OptionSet::nearest(const std::string& name) const {
-    std::string wanted = with('_', name);
-    std::vector<std::string> known{"config", "help"};
-    for (const Option& option : options_) known.insert(known.end(), option.names.begin(), option.names.end());
-    return *std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
-        return distance(a, wanted) < distance(b, wanted);
-    });
+Suggestion OptionSet::meant(const std::string& name) const {
+    std::vector<DeclaredOption> known;
+    for (const Option& option : options_)
+        for (const std::string& n : option.names) known.push_back({n, option.field.is_switch});
+    known.push_back({"config"});
+    known.push_back({"help"});
+    return suggest(name, known);
 }
 
 void OptionSet::set(Option& option, const std::string& text, const std::string& source,
@@ -185,7 +174,7 @@ void OptionSet::set_from_config(const std::string& file, const std::string& key,
     Option* option = find(key);
     std::string source = fmt::format("{}: {}", file, key);
     if (!option)
-        errors.push_back(fmt::format("{}: unknown option {}; did you mean {}?", file, key, nearest(key)));
+        errors.push_back(fmt::format("{}: unknown option {}; did you mean {}?", file, key, in_config(meant(key))));
     else if (auto text = text_of(value)) {
         set(*option, *text, source, errors);
         option->given = option->field.json() != option->default_json;
@@ -257,7 +246,7 @@ void OptionSet::report_extras(const std::vector<std::string>& extras, std::vecto
         bool option = extra.starts_with("-");
         std::string bare = extra.substr(std::min(extra.size(), extra.find_first_not_of('-')));
         if (option)
-            errors.push_back(fmt::format("unknown option {}; did you mean {}?", extra, flag(nearest(bare))));
+            errors.push_back(fmt::format("unknown option {}; did you mean {}?", extra, on_command_line(meant(bare))));
         else if (!after_unknown)
             errors.push_back(fmt::format("unexpected argument '{}'; options start with --", unguarded(extra)));
         after_unknown = option;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runtime/json.h"
+#include "tools/options/suggest.h"
 
 namespace tandem {
 
@@ -208,7 +209,7 @@ class OptionSet {
     void declare(std::string_view names, std::string help, Field field, Resumed resumed);
     Option* find(std::string_view name);
     const Option* find(std::string_view name) const;
-    std::string nearest(const std::string& name) const;
+    Suggestion meant(const std::string& name) const;  // by a name that is not declared
     std::vector<std::string> tokens(const std::vector<std::string>& arguments, std::vector<std::string>& errors) const;
     void report_extras(const std::vector<std::string>& extras, std::vector<std::string>& errors) const;
     void set(Option& option, const std::string& text, const std::string& source, std::vector<std::string>& errors);

@@ -121,7 +121,8 @@ TEST_CASE("what stands in a file's place is named by every reader") {
         for (const Kind& kind : kinds()) {
             folder.put(kind.bytes);
             std::string said = message_of<InputError>([&] { reader.read(folder.path()); });
-            CHECK_MESSAGE((contains(said, folder.file().string()) && contains(said, kind.word)), kind.word << ": " << said);
+            CHECK_MESSAGE((contains(said, folder.file().string()) && contains(said, kind.word)),
+                          kind.word << ": " << said);
         }
         folder.put("");
         std::string empty = message_of<InputError>([&] { reader.read(folder.path()); });
@@ -151,7 +152,8 @@ TEST_CASE("a folder, a link to nothing and nothing in a file's place are named b
 }
 
 TEST_CASE("no valid file is of a kind") {
-    for (const char* good : {"{}", " [1]", "\xef\xbb\xbf{\"a\": 1}", "{\"text\": \"<html>\"}\n", "version 1\n", "PK", "\x1f"})
+    for (const char* good :
+         {"{}", " [1]", "\xef\xbb\xbf{\"a\": 1}", "{\"text\": \"<html>\"}\n", "version 1\n", "PK", "\x1f"})
         CHECK_MESSAGE(file_kind(good) == "", good);
     CHECK(contains(file_kind(safetensors_bytes("{}", 0)), "a safetensors file"));
     CHECK(contains(file_kind("  \n"), "blanks"));

@@ -200,6 +200,12 @@ TEST_CASE("errors of the config file") {
               "lr expected a number >= 0 and < 1, got 'fast'\n" + at +
               "gpus expected a list of text, separated by commas, got {\"a\":1}\n" + at +
               "packing expected true or false, got '1'\n" + at + "lora_rank stands there twice");
+    File others(R"({"learning_rate": 1e-4, "lora_r": 8, "no_shuffle": true})");
+    at = others.path.string() + ": ";
+    CHECK(b.errors({"--config", others.path}) ==
+          at + "unknown option learning_rate; did you mean lr?\n" + at +
+              "unknown option lora_r; did you mean lora_rank?\n" + at +
+              "unknown option no_shuffle; did you mean shuffle: false?");
     CHECK(b.errors({"--config", "/no/such.json"}).starts_with("--config [files] cannot read /no/such.json"));
     CHECK(b.errors({"--config", "/tmp"}).starts_with("--config [files] cannot read /tmp"));
     CHECK(b.errors({"--config"}) == "--config needs a value");
