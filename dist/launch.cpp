@@ -78,7 +78,8 @@ void check(const LaunchOptions& o) {
     if (!o.cards.empty() && o.cards.size() != std::size_t(o.world_size))
         throw Error(fmt::format("[launch] expected a card for each of {} ranks, got {}", o.world_size, o.cards.size()));
     if (!build::has_cuda && !o.cards.empty())
-        throw InputError("[launch] this program was built without CUDA; build it where nvcc is, or use --gpus cpu,cpu");
+        throw InputError("[launch] this program was built without CUDA; build it where nvcc and a driver are, or with "
+                         "TANDEM_CUDA=on where nvcc alone is, or run on CPU ranks");
 }
 
 }  // namespace

@@ -1,5 +1,31 @@
 # Sourced by tests/run: how a test is run, counted and reported. The caller sets `folder` (the build's), `logs` and
-# `seconds_limit`.
+# `seconds_limit`, and `tests_began`, in SECONDS, when all is built.
+
+seconds_file() { echo "$folder/.test-seconds${filter:+-${filter//\//-}}"; }
+
+# About how long it will take. The tests: as long as the same ones took the last time in this folder. What was never
+# seen here is an estimate, from the CPU seconds of a build of everything and of all tests, and what the latter cost
+# under a sanitizer or on simulated cards.
+say_how_long() {
+    local build=900 tests=400 why='an estimate' cores
+    cores=$(nproc)
+    case $place$sanitizer in
+        cpu | gpu) ;;
+        *) tests=$((4 * tests)) ;;
+    esac
+    build=$((build / cores)) tests=$((tests / cores))
+    if [[ -e $(seconds_file) ]]; then
+        tests=$(<"$(seconds_file)") why='as the last time'
+    elif [[ -n $filter ]]; then
+        why='at most, an estimate'
+    fi
+    if [[ -e $folder/build.ninja ]]; then
+        echo "tests/run: about $(((tests + 59) / 60)) min, $why, once what changed is built"
+    else
+        tests=$((build + tests))
+        echo "tests/run: about $(((tests + 59) / 60)) min, $why; $(((build + 59) / 60)) of it for the first build"
+    fi
+}
 
 # TSan of g++ 12 cannot live with the address randomisation of newer kernels.
 plain_addresses() {
@@ -57,6 +83,7 @@ start_test() {
 report_tests() {
     local passed=0 failed=0 skipped=0 counts p f s
     wait
+    echo $((SECONDS - tests_began)) >"$(seconds_file)"
     for counts in "$logs"/*.counts; do
         [[ -e $counts ]] || break
         read -r p f s <"$counts"

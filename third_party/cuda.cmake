@@ -38,6 +38,8 @@ if(TANDEM_CUDA STREQUAL "on")
     endforeach()
     add_library(tandem_cuda INTERFACE)
     target_compile_definitions(tandem_cuda INTERFACE TANDEM_CUDA)
+    # Where WSL and some containers keep the driver: the runtime looks for it only where the program says or the system.
+    target_link_options(tandem_cuda INTERFACE -Wl,-rpath,/usr/lib/wsl/lib -Wl,-rpath,/usr/local/nvidia/lib64)
     target_link_libraries(tandem_cuda INTERFACE CUDA::cudart_static CUDA::cublasLt)
     if(NCCL_INCLUDE AND NCCL_LIBRARY)
         target_compile_definitions(tandem_cuda INTERFACE TANDEM_NCCL)

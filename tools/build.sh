@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # usage: tools/build.sh FOLDER TARGET… [-DOPTION=VALUE…]
-# Installs what is missing, then builds the targets into FOLDER, configured with the options. Everything it says goes
-# to stderr; the whole output of CMake and the compiler to FOLDER/build.log.
+# Installs what is missing, then builds the targets into FOLDER, configured with the options. Decides whether the build
+# is for cards (tools/cards.sh), unless -DTANDEM_CUDA does. Everything it says goes to stderr; the whole output of CMake
+# and the compiler to FOLDER/build.log.
 set -euo pipefail
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 cd "$root"
@@ -11,6 +12,7 @@ targets=() options=()
 for argument; do
     if [[ $argument == -D* ]]; then options+=("$argument"); else targets+=("$argument"); fi
 done
+source tools/cards.sh
 log=$folder/build.log
 stamp=$folder/.built-${targets[0]}
 
@@ -36,14 +38,25 @@ fi
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 [[ -w ${HOME:-/} ]] || export CCACHE_DIR=$root/$folder/.ccache
 
+cuda=
+for option in "${options[@]}"; do
+    [[ $option != -DTANDEM_CUDA=* ]] || cuda=${option#*=}
+done
+given=$cuda
+if [[ -z $cuda ]]; then
+    cuda=$(cuda_choice)
+    options+=("-DTANDEM_CUDA=$cuda")
+fi
+
 # CUDA code is compiled for the cards that are here; where there are none, for every card that tandem supports.
 # TANDEM_CUDA_ARCHITECTURES (such as 89, or 86;89) says otherwise.
 architectures=${TANDEM_CUDA_ARCHITECTURES:-}
-if [[ -z $architectures ]] && type -P nvidia-smi >/dev/null; then
+PATH+=:/usr/lib/wsl/lib
+if [[ $cuda == on && -z $architectures ]] && type -P nvidia-smi >/dev/null; then
     architectures=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null |
         sed -nE 's/^([0-9]+)\.([0-9])$/\1\2/p' | awk '$1 >= 80' | sort -un | paste -sd ';') || true
 fi
-[[ -z $architectures ]] || options=("-DTANDEM_CUDA_ARCHITECTURES=$architectures" "${options[@]}")
+[[ $cuda != on || -z $architectures ]] || options=("-DTANDEM_CUDA_ARCHITECTURES=$architectures" "${options[@]}")
 
 # A build folder that another checkout, generator, set of packages or options made is configured anew.
 configured() {
@@ -75,7 +88,21 @@ progress() {
     if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
 }
 
+# Why this build is for cards or not, where that is news: the first time, and when it changes.
+say_about_cards() {
+    local before=none
+    [[ ! -e $folder/.cuda ]] || before=$(<"$folder/.cuda")
+    [[ -z $given && ${TANDEM_CUDA:-auto} == auto && $before != "$cuda" ]] || return 0
+    if [[ $cuda == on && $before == off ]]; then
+        echo "tandem: a driver for cards has appeared; building again, with the code for cards" >&2
+    elif [[ $cuda == off ]] && has_nvcc; then
+        echo "tandem: nvcc is here, but no driver (libcuda.so.1) that a card would need: building for the processor" \
+            "alone; TANDEM_CUDA=on builds for cards all the same" >&2
+    fi
+}
+
 mkdir -p "$folder"
+say_about_cards
 : >"$log"
 printf '%s\n' "$root" >"$stamp.new"  # its time is from before the build: what changes meanwhile counts as newer
 if ! configured; then
@@ -84,4 +111,5 @@ if ! configured; then
     printf '%s\n' "${options[*]}" >"$folder/.options"
 fi
 ninja -C "$folder" -j "$(nproc)" "${targets[@]}" 2>&1 | progress || fail '/^FAILED/,$p' "the build failed"
+echo "$cuda" >"$folder/.cuda"
 mv "$stamp.new" "$stamp"

@@ -14,7 +14,7 @@ struct Signature {
 };
 
 constexpr const char* lfs =
-    "it is a Git LFS pointer, not the file that it stands for; run git lfs pull in its repository, or download it again";
+    "it is a Git LFS pointer, not the file that it stands for; run git lfs pull where it was cloned, or download it";
 constexpr const char* xet =
     "it is a pointer of the Xet storage, not the file that it stands for; download it with hf download";
 constexpr const char* annex =

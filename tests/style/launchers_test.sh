@@ -8,11 +8,20 @@ checkout="$folder/a checkout"
 mkdir -p "$checkout"/{runtime,ops,models,quant,dist,tools,third_party} "$folder/elsewhere"
 touch "$checkout/CMakeLists.txt" "$checkout/ops/add.cpp"
 cp tandem train "$checkout"
+cp tools/cards.sh "$checkout/tools"
+# A driver is any library of its name that the loader takes; nvcc any program. Without them is how it starts.
+unset TANDEM_CUDA
+export PATH=/usr/bin:/bin CUDA_HOME=$folder/cuda LD_LIBRARY_PATH=$folder/driver
+nvcc() { mkdir -p "$CUDA_HOME/bin" && cp "$(type -P true)" "$CUDA_HOME/bin/nvcc"; }
+library=$(ldd "$(type -P true)" | sed -nE 's/.*libc\.so\.6 => (\S+) .*/\1/p')
+driver() { mkdir -p "$1" && cp "$library" "$1/libcuda.so.1"; }
 cat >"$checkout/tools/build.sh" <<'END'
 #!/usr/bin/env bash
 echo "built $*"
 root=$(dirname "$(dirname "${BASH_SOURCE[0]}")")
 mkdir -p "$root/build"
+source "$root/tools/cards.sh"
+cuda_choice >"$root/build/.cuda"
 printf '#!/usr/bin/env bash\nprintf "%%s|" "$PWD" "$@"; exit 3\n' >"$root/build/tandem"
 chmod +x "$root/build/tandem"
 echo "$root" >"$root/build/.built-tandem"
@@ -45,5 +54,19 @@ sleep 0.01
 rm "$checkout/runtime/new.h"
 expect "a removed source builds" "$here" "built build tandem" "$folder/link"
 expect "then not again" "$here" "" "$folder/link"
+
+nvcc
+expect "nvcc alone does not" "$here" "" "$folder/link"
+expect "TANDEM_CUDA=on does" "$here" "built build tandem" env TANDEM_CUDA=on "$folder/link"
+expect "once" "$here" "" env TANDEM_CUDA=on "$folder/link"
+expect "a build for cards stays" "$here" "" "$folder/link"
+expect "but for TANDEM_CUDA=off" "$here" "built build tandem" env TANDEM_CUDA=off "$folder/link"
+driver "$folder/driver"
+expect "TANDEM_CUDA=off stays" "$here" "" env TANDEM_CUDA=off "$folder/link"
+expect "a driver builds" "$here" "built build tandem" "$folder/link"
+expect "and once" "$here" "" "$folder/link"
+rm "$folder/driver/libcuda.so.1"
+expect "a driver that is gone does not" "$here" "" "$folder/link"
+
 mv "$checkout" "$folder/moved"
 expect "a moved checkout builds" "$here" "built build tandem" "$folder/moved/train"

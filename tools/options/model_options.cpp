@@ -52,7 +52,10 @@ std::string refusal(const std::string& device) {
         return fmt::format("--gpus names card {}, but this machine shows {}; see nvidia-smi, or use cpu,cpu", device,
                            count);
     }
-    return fmt::format("--gpus names card {}, but this program was built without CUDA; build it where nvcc is", device);
+    return fmt::format("--gpus names card {}, but this program was built without CUDA: where NVIDIA's driver and nvcc "
+                       "(CUDA Toolkit 13) are installed ./tandem builds itself again for cards, and TANDEM_CUDA=on "
+                       "./tandem … where nvcc alone is; or use cpu,cpu",
+                       device);
 }
 
 void check_gpus(const ModelOptions& o, std::vector<OptionConflict>& conflicts) {
