@@ -100,7 +100,10 @@ std::optional<ModelFiles> at_path(const std::string& model) {
     if (fs::is_directory(path)) {
         if (is_there(path / "config.json")) return ModelFiles{path, path};
         if (find_alias(model)) return std::nullopt;
-        throw InputError(fmt::format("[model] the folder {} has no config.json", model));
+        throw InputError(fmt::format("[model] the folder {} has no config.json{}", model,
+                                     is_there(path / "adapter_config.json")
+                                         ? "; it is an adapter's, which goes on top of a model"
+                                         : ""));
     }
     if (!is_there(path)) return std::nullopt;
     fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
