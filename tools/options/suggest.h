@@ -1,5 +1,5 @@
-// What was meant by an option that is none of a command's: a name that is nearly the same, or what another program calls
-// the same thing.
+// What was meant by an option that is none of a command's: a name that is nearly the same, or what another program
+// calls the same thing.
 #pragma once
 #include <span>
 #include <string>
