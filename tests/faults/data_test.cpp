@@ -142,10 +142,11 @@ TEST_CASE("data through a pipe") {
 
 TEST_CASE("bad data: what has no line") {
     Scratch scratch;
-    for (const fs::path& file : {scratch / "none.jsonl", scratch / "."}) {
+    for (const auto& [file, why] : {std::pair{scratch / "none.jsonl", "No such file or directory; check the name"},
+                                    std::pair{scratch / ".", "it is a folder; give the file itself"}}) {
         Exit e = run(training(scratch / "run", 2) + Arguments{"--dataset", file});
         CHECK(e.code == 2);
-        CHECK_MESSAGE(e.says(file.string() + " cannot be read"), e.err);
+        CHECK_MESSAGE(e.says("cannot read " + file.string() + ": " + why), e.err);
     }
     Exit e = run(training(scratch / "run", 2) + Arguments{"--chat-template", "nonsense"});
     CHECK(e.code == 2);
