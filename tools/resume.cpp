@@ -22,7 +22,7 @@ void check_same_run(const TrainRun& run, const OptionSet& set, const Checkpoint&
     if (was.targets != is.targets && !other_type) differ.push_back("--lora-target-modules");
     if (was.init_adapter != is.init_adapter && !other_type) differ.push_back("content of --init-adapter");
     if (was.world_size != is.world_size) differ.push_back(fmt::format("--gpus ({} ranks then)", was.world_size));
-    else if (was.on_cards != is.on_cards) differ.push_back(fmt::format("--gpus ({} then)", was.on_cards ? "cards" : "cpu"));
+    else if (was.on_cards != is.on_cards) differ.push_back(was.on_cards ? "--gpus (cards then)" : "--gpus (cpu then)");
     if (was.data != is.data && differ.empty()) differ.push_back("content of --dataset");  // other options change it too
     if (!differ.empty())
         throw InputError(fmt::format("{} was made with another {}; use --resume never or another --output-dir",

@@ -28,11 +28,6 @@ fs::path with(const fs::path& path, const char* suffix) {
     return longer;
 }
 
-bool is_there(const fs::path& path) {
-    std::error_code unreadable;
-    return fs::symlink_status(path, unreadable).type() != fs::file_type::not_found;
-}
-
 // What a killed run left may end early.
 bool begins_with(const fs::path& file, std::string_view begin) {
     std::ifstream in(file, std::ios::binary);
@@ -106,7 +101,7 @@ void RunOutputs::check_names() const {
 
 void RunOutputs::check_name(const Name& name) const {
     if (name.kind == Name::Kind::file) {
-        if (fs::symlink_status(name.path).type() != fs::file_type::regular) in_the_way(name.path, "it is no plain file");
+        if (!fs::is_regular_file(fs::symlink_status(name.path))) in_the_way(name.path, "it is no plain file");
         bool given = config_file_ && lies_in(name.path, *config_file_);
         if (!given && !begins_with(name.path, name.begin)) in_the_way(name.path, "no run of this program wrote it");
         return;
@@ -171,7 +166,8 @@ void RunOutputs::make() {
     try_writing(folder_, "config.json");
     if (is_there(checkpoints())) try_writing(checkpoints(), "trial");
     for (const fs::path& step : checkpoint_folders(checkpoints()).folders) try_writing(step, "manifest.json");
-    if (result_ && is_there(*result_)) try_writing(*result_, result_->filename() == "adapter" ? "adapter_config.json" : "config.json");
+    if (result_ && is_there(*result_))
+        try_writing(*result_, result_->filename() == "adapter" ? "adapter_config.json" : "config.json");
 }
 
 void RunOutputs::set_checkpoints_aside() const {

@@ -104,16 +104,18 @@ void open_run(TrainRun& run, const OptionSet& set) {
     run.model_files = model_files_hash(run.model);
 }
 
-// Folders and files that must not be written to, the targets of links in the model's folder included.
+// Folders and files that must not be written to, the targets of links in the folders included.
 std::vector<RunInput> inputs_of(const TrainRun& run) {
     std::vector<RunInput> inputs{{"--dataset", data_file(run.options.dataset)}};
+    auto add_folder = [&](const char* what, const fs::path& folder) {
+        inputs.push_back({what, folder});
+        std::error_code unreadable;
+        for (const fs::directory_entry& e : fs::directory_iterator(folder, unreadable))
+            if (e.is_symlink(unreadable)) inputs.push_back({what, e.path()});
+    };
     if (run.options.eval_dataset) inputs.push_back({"--eval-dataset", data_file(*run.options.eval_dataset)});
-    if (run.options.init_adapter) inputs.push_back({"--init-adapter", *run.options.init_adapter});
-    if (run.model.folder.empty()) return inputs;
-    inputs.push_back({"the model", run.model.folder});
-    std::error_code unreadable;
-    for (const fs::directory_entry& e : fs::directory_iterator(run.model.folder, unreadable))
-        if (e.is_symlink(unreadable)) inputs.push_back({"the model", e.path()});
+    if (run.options.init_adapter) add_folder("--init-adapter", *run.options.init_adapter);
+    if (!run.model.folder.empty()) add_folder("the model", run.model.folder);
     return inputs;
 }
 

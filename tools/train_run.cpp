@@ -278,6 +278,7 @@ void TrainRank::checkpoint() {
 void TrainRank::save() {
     if (!run_.outputs->result()) return;
     Result result{*run_.outputs->result(), applied_, checkpoint_hash_};
+    if (first() && !metrics_->unwritten().empty()) result.checkpoint = 0;  // not finished: lines are missing
     try {
         write_result(result);
     } catch (const Aborted&) {

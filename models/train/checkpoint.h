@@ -25,9 +25,9 @@ struct Manifest {
     std::int64_t step = 0, updates = 0;
     RunContent content;
     std::uint64_t base_hash = 0;    // of the model's shape and weights, as they are held
-    std::uint64_t model_files = 0;  // of their names, sizes and times of change: equal ones need not be read to compare
+    std::uint64_t model_files = 0;  // of their names, sizes and times: equal ones need not be read to be compared
     std::string kernels;            // micro-kernels that computed it: other ones give other bits
-    std::vector<std::string> lines; // of metrics.jsonl, where they could not be written there
+    std::vector<std::string> lines;  // of metrics.jsonl, where they could not be written there
     std::string options;          // config.json of the run
     struct File {
         std::string name;

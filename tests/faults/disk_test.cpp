@@ -124,16 +124,21 @@ TEST_CASE("faults: a result that cannot be saved loses nothing, and the message 
 
 TEST_CASE("faults: a line that metrics.jsonl does not take ends the run, saved, and is not missing later") {
     Scratch scratch;
-    fs::path whole = scratch / "whole", output = scratch / "run";
+    fs::path whole = scratch / "whole";
     REQUIRE(run(training(whole, 5)).code == 0);
-    Exit failed = run_with({"write", "metrics.jsonl", std::to_string(ENOSPC), 2}, training(output, 5));
-    CHECK(failed.code == 1);
-    CHECK_MESSAGE(failed.says("metrics.jsonl: cannot be written, is the disk full? What was trained is saved"),
-                  failed.err);
-    CHECK(metrics(output).size() == 1);
-    CHECK(!adapter(output).empty());
-    CHECK(run(training(output, 5)).says("resumed at step 2 from "));
-    check_same_run(whole, output);
+    for (int at : {2, 5}) {  // in the middle, and of the last step
+        CAPTURE(at);
+        fs::path output = scratch / std::to_string(at);
+        Exit failed = run_with({"write", "metrics.jsonl", std::to_string(ENOSPC), at}, training(output, 5));
+        CHECK(failed.code == 1);
+        CHECK_MESSAGE(failed.says("metrics.jsonl: cannot be written, is the disk full? What was trained is saved"),
+                      failed.err);
+        CHECK(metrics(output).size() == std::size_t(at - 1));
+        CHECK(!adapter(output).empty());
+        CHECK(run(training(output, 5)).says("resumed at step " + std::to_string(at) + " from "));
+        check_same_run(whole, output);
+        CHECK(run(training(output, 5)).says("this run is finished"));
+    }
 }
 
 TEST_CASE("faults: a damaged newer checkpoint does not count among those that are kept") {
