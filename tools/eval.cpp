@@ -17,7 +17,7 @@ int eval(CommandLine& line) {
     if (read_options(o, set, line) == OptionSet::Parsed::help) return print_help(set);
     Model model = open_model(o, o.chat_template);
     std::optional<Adapter> adapter;
-    if (o.adapter) adapter = Adapter::open(*o.adapter);
+    if (o.adapter) adapter = open_adapter(*o.adapter);
     Dataset data = read_dataset(data_file(o.dataset), model.text_tools(),
                                 {o.context_length, model.config.vocab, o.truncate, o.dataset_samples});
     say_unused_keys(data);

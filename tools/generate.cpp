@@ -31,7 +31,7 @@ int generate(CommandLine& line) {
     if (read_options(o, set, line) == OptionSet::Parsed::help) return print_help(set);
     Model model = open_model(o, o.chat_template);
     std::optional<Adapter> adapter;
-    if (o.adapter) adapter = Adapter::open(*o.adapter);
+    if (o.adapter) adapter = open_adapter(*o.adapter);
     std::vector<std::int32_t> prompt = prompt_of(o, model);
     Answer answer;
     GenerateSettings settings{o.max_new_tokens, o.temperature, std::uint64_t(o.seed), eos_of(o, model)};

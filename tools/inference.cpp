@@ -10,7 +10,7 @@ Params inference_params(const ModelOptions& options, const Model& model, const A
     ParamSetup setup;
     setup.compute = compute_type(options.precision);
     setup.quant = base_quant(model, options);
-    if (adapter) setup.lora = lora_spec(adapter->config());
+    if (adapter) setup.lora = lora_spec(*adapter);
     Params params = make_params(model.config, setup);
     if (model.weights) check_weights(params, *model.weights);
     if (adapter) check_adapter(params, *adapter);

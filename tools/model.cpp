@@ -1,8 +1,9 @@
 #include "tools/model.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "models/io/file_kind.h"
 #include "models/io/files.h"
@@ -10,6 +11,7 @@
 #include "models/io/hf_config.h"
 #include "models/text/template_tokens.h"
 #include "models/text/tokenizer_config.h"
+#include "runtime/utf8.h"
 #include "tools/demo.h"
 
 namespace tandem {
@@ -84,11 +86,21 @@ std::optional<QuantSpec> base_quant(const Model& model, const ModelOptions& opti
     return spec;
 }
 
-LoraSpec lora_spec(const AdapterConfig& c) {
-    if (c.dora) throw InputError("the adapter uses DoRA, which this version does not run; give a LoRA adapter");
-    LoraSpec spec = c.lora;
-    for (std::string& t : spec.targets) t = t.substr(t.rfind('.') + 1);
-    return spec;
+Adapter open_adapter(const fs::path& folder) {
+    Adapter adapter = Adapter::open(folder);
+    std::string unused = fmt::format("{}", fmt::join(adapter.unused_targets(), ", "));
+    if (!unused.empty())
+        std::fputs(fmt::format("[Adapter] {} has nothing for the target modules {}; they are left out\n",
+                               adapter.file().string(), excerpt(unused, 400))
+                       .c_str(),
+                   stderr);
+    return adapter;
+}
+
+LoraSpec lora_spec(const Adapter& adapter) {
+    if (adapter.config().dora)
+        throw InputError("the adapter uses DoRA, which this version does not run; give a LoRA adapter");
+    return adapter.spec();
 }
 
 Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions,

@@ -41,8 +41,9 @@ DType compute_type(Precision precision);
 // How the base weights are held: 4-bit as the checkpoint is or as asked for, else dense.
 std::optional<QuantSpec> base_quant(const Model& model, const ModelOptions& options);
 
-// Its targets as names of modules alone; an InputError for DoRA.
-LoraSpec lora_spec(const AdapterConfig& config);
+// Says in a line on stderr which of its target modules it has nothing for.
+Adapter open_adapter(const std::filesystem::path& folder);
+LoraSpec lora_spec(const Adapter& adapter);  // an InputError for DoRA
 
 // On a rank: for documents of up to `positions` tokens.
 Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions,

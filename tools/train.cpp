@@ -28,13 +28,26 @@ Dataset open_data(const std::string& name, const TrainRun& run, std::optional<st
     return read_dataset(data_file(name), run.model.text_tools(), o);
 }
 
+// By name, sorted; which layers' is the adapter's own matter.
+std::vector<std::string> adapted_projections(const Adapter& adapter) {
+    std::vector<std::string> names;
+    for (const std::string& name : projection_names())
+        for (const AdapterModule& m : adapter.modules())
+            if (m.path.ends_with("." + name)) {
+                names.push_back(name);
+                break;
+            }
+    std::ranges::sort(names);
+    return names;
+}
+
 // The options of LoRA: an initial adapter's own are the defaults, and nothing may contradict them.
 AdapterConfig adapter_config(TrainRun& run, const OptionSet& set) {
     TrainOptions& o = run.options;
     LoraSpec lora{int(o.lora_rank), o.lora_alpha, o.lora_dropout, o.use_rslora, target_modules(o)};
     if (!run.init_adapter) return {lora, false, o.model};
     AdapterConfig init = run.init_adapter->config();
-    LoraSpec spec = lora_spec(init);
+    const LoraSpec& spec = init.lora;
     std::vector<std::string> contradictions;
     auto agree = [&](const char* name, auto& mine, const auto& theirs) {
         if (set.given(name) && mine != theirs) contradictions.push_back(OptionSet::flag(name));
@@ -43,13 +56,8 @@ AdapterConfig adapter_config(TrainRun& run, const OptionSet& set) {
     agree("lora_rank", o.lora_rank, std::int64_t(spec.rank));
     agree("lora_alpha", o.lora_alpha, spec.alpha);
     agree("use_rslora", o.use_rslora, spec.rslora);
-    if (set.given("lora_target_modules")) {
-        std::vector<std::string> mine = target_modules(o), theirs = spec.targets;
-        std::sort(mine.begin(), mine.end());
-        std::sort(theirs.begin(), theirs.end());
-        if (mine != theirs) contradictions.push_back("--lora-target-modules");
-    }
-    o.lora_target_modules = spec.targets;
+    o.lora_target_modules = target_modules(o);
+    agree("lora_target_modules", o.lora_target_modules, adapted_projections(*run.init_adapter));
     if (!contradictions.empty())
         throw InputError(fmt::format(
             "{} {} the adapter in {}; leave it out or start without --init-adapter", fmt::join(contradictions, ", "),
@@ -66,7 +74,8 @@ Params make_run_params(const TrainRun& run) {
     setup.train_base = !run.trains_adapter();
     if (setup.train_base && setup.quant)
         throw InputError(fmt::format("{} is quantized; --train-type full needs a dense checkpoint", run.model.name));
-    if (run.trains_adapter()) setup.lora = lora_spec(run.adapter);
+    if (run.trains_adapter()) setup.lora = run.adapter.lora;
+    if (run.init_adapter) setup.lora->modules = lora_spec(*run.init_adapter).modules;
     return make_params(run.model.config, setup);
 }
 
@@ -89,7 +98,7 @@ void open_run(TrainRun& run, const OptionSet& set) {
     TrainOptions& o = run.options;
     run.model = open_model(o, o.chat_template);
     check_context(run);
-    if (o.init_adapter) run.init_adapter = Adapter::open(*o.init_adapter);
+    if (o.init_adapter) run.init_adapter = open_adapter(*o.init_adapter);
     if (run.trains_adapter()) run.adapter = adapter_config(run, set);
     run.params = make_run_params(run);
     if (run.model.weights) check_weights(run.params, *run.model.weights);

@@ -1,16 +1,16 @@
 // Which modules get LoRA adapters, and how large.
 #pragma once
 #include <cmath>
-#include <string>
-#include <vector>
+
+#include "models/adapt/module_selection.h"
 
 namespace tandem {
 
 struct LoraSpec {
     int rank = 0;
     double alpha = 0, dropout = 0;
-    bool rslora = false;               // scale alpha / sqrt(rank) (Kalajdzievski, 2023)
-    std::vector<std::string> targets;  // "q_proj", …
+    bool rslora = false;  // scale alpha / sqrt(rank) (Kalajdzievski, 2023)
+    ModuleSelection modules;
     bool operator==(const LoraSpec&) const = default;
 
     double scale() const { return rslora ? alpha / std::sqrt(double(rank)) : alpha / rank; }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "models/io/peft_config.h"
+#include "runtime/utf8.h"
 
 namespace tandem {
 
@@ -22,10 +23,6 @@ constexpr std::string_view part_magnitude = ".lora_magnitude_vector";
 
 std::string tensor_name(std::string_view module, std::string_view part) {
     return fmt::format("{}{}{}", prefix, module, part);
-}
-
-bool matches(std::string_view path, std::string_view target) {
-    return path == target || (path.ends_with(target) && path[path.size() - target.size() - 1] == '.');
 }
 
 }  // namespace
@@ -48,8 +45,10 @@ void Adapter::find_modules() {
             if (name.starts_with(prefix) && name.ends_with(part) && name.size() > prefix.size() + part.size())
                 module = name.substr(prefix.size(), name.size() - prefix.size() - part.size());
         if (module.empty() || (!config_.dora && name.ends_with(part_magnitude)))
-            throw InputError(fmt::format("[adapter] {}: tensor '{}' is no part of {} adapter", file_.path().string(),
-                                         name, config_.dora ? "a DoRA" : "a LoRA"));
+            throw InputError(
+                fmt::format("[adapter] {}: tensor '{}' is no part of {} adapter of linear layers; merge the adapter "
+                            "into its model with PEFT (merge_and_unload) and give the model that comes out",
+                            file_.path().string(), excerpt(name, 200), config_.dora ? "a DoRA" : "a LoRA"));
         paths.emplace(module);
     }
     for (const std::string& path : paths) modules_.push_back(checked_module(path));
@@ -83,21 +82,21 @@ AdapterModule Adapter::checked_module(const std::string& path) const {
 }
 
 void Adapter::match_targets() {
-    if (config_.lora.targets.empty()) {
-        std::set<std::string> names;
-        for (const AdapterModule& m : modules_) names.insert(m.path.substr(m.path.rfind('.') + 1));
-        config_.lora.targets.assign(names.begin(), names.end());
-    }
-    for (const std::string& target : config_.lora.targets) {
-        if (std::ranges::none_of(modules_, [&](const AdapterModule& m) { return matches(m.path, target); }))
-            throw InputError(fmt::format("[adapter] {} has nothing for the target module '{}' of {}",
-                                         file_.path().string(), target, config_name));
-    }
-    for (const AdapterModule& m : modules_) {
-        if (std::ranges::none_of(config_.lora.targets, [&](const std::string& t) { return matches(m.path, t); }))
-            throw InputError(fmt::format("[adapter] {}: '{}' is no target module of {}", file_.path().string(), m.path,
-                                         config_name));
-    }
+    std::vector<std::string> paths;
+    for (const AdapterModule& m : modules_) paths.push_back(m.path);
+    unused_targets_ = config_.lora.modules.targets_beside(paths);
+    for (const std::string& path : paths)
+        if (!config_.lora.modules.selects(path))
+            throw InputError(
+                fmt::format("[adapter] {}: '{}' is no target module of {}, so PEFT would run without its tensors; see "
+                            "target_modules, layers_to_transform and exclude_modules there, or take the tensors out",
+                            file_.path().string(), path, config_name));
+}
+
+LoraSpec Adapter::spec() const {
+    LoraSpec spec = config_.lora;
+    spec.modules = spec.modules.without(unused_targets_);
+    return spec;
 }
 
 const AdapterModule* Adapter::find(std::string_view path) const {

@@ -14,7 +14,7 @@
 namespace tandem {
 
 struct AdapterConfig {
-    LoraSpec lora;           // its targets: names of modules ("q_proj") or ends of their paths, sorted
+    LoraSpec lora;
     bool dora = false;
     std::string base_model;  // folder or hub id of the model it belongs to
     bool operator==(const AdapterConfig&) const = default;
@@ -35,13 +35,17 @@ struct AdapterValues {
 
 class Adapter {
   public:
-    // An InputError names the file and what is wrong or not supported. Every target has its A and B (with DoRA also its
-    // magnitude) in sizes that fit together, and no tensor is left over; whether the modules are those of a model is
-    // the caller's to check.
+    // An InputError names the file and what is wrong or not supported. Every module has its A and B (with DoRA also its
+    // magnitude) in sizes that fit together and is one that the configuration selects, and no tensor is left over;
+    // whether the modules are those of a model is the caller's to check.
     static Adapter open(const std::filesystem::path& folder);
 
     const AdapterConfig& config() const { return config_; }
+    const std::filesystem::path& file() const { return file_.path(); }      // of the tensors
     const std::vector<AdapterModule>& modules() const { return modules_; }  // sorted by path
+    // Target modules that the file has nothing for: names of other kinds of model, as lists that fit several have them.
+    const std::vector<std::string>& unused_targets() const { return unused_targets_; }
+    LoraSpec spec() const;  // without them
     const AdapterModule* find(std::string_view path) const;                 // null: the module has no adapter
 
     std::vector<float> a(const AdapterModule&) const;          // [rank, in]
@@ -57,6 +61,7 @@ class Adapter {
     AdapterConfig config_;
     SafetensorsFile file_;
     std::vector<AdapterModule> modules_;
+    std::vector<std::string> unused_targets_;
 };
 
 // Gives module i's weights; called for 0, 1, … in this order, once for writing and once for verifying.

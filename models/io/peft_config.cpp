@@ -1,12 +1,13 @@
 #include "models/io/peft_config.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cmath>
 
 #include "models/io/json_fields.h"
+#include "runtime/utf8.h"
 
 namespace tandem {
 
@@ -14,9 +15,24 @@ namespace {
 
 // Keys that change what the adapter computes or holds when they are set.
 constexpr const char* unsupported[] = {
-    "modules_to_save", "rank_pattern", "alpha_pattern", "layers_to_transform", "layer_replication", "lora_bias",
-    "use_qalora", "use_bdlora", "alora_invocation_tokens", "target_parameters", "trainable_token_indices",
-    "fan_in_fan_out"};
+    "modules_to_save", "rank_pattern", "alpha_pattern", "layer_replication", "lora_bias", "use_qalora", "use_bdlora",
+    "alora_invocation_tokens", "target_parameters", "trainable_token_indices", "fan_in_fan_out", "kasa_config",
+    "monteclora_config", "arrow_config"};
+
+// How A and B began, where the base began as it was. The others moved a part of the base's weights into A and B.
+constexpr std::string_view harmless_starts[] = {"gaussian", "eva", "orthogonal"};
+
+void check_start(const JsonFields& f) {
+    constexpr const char* key = "init_lora_weights";
+    if (!f.is_text(key)) return void(f.boolean(key));
+    std::string kind = *f.text(key), small = kind;
+    for (char& c : small) c = char(std::tolower(static_cast<unsigned char>(c)));
+    if (std::ranges::count(harmless_starts, small) == 0)
+        f.fail(key, fmt::format("is '{}', which may change the base model's weights; taken are true, false, {}: save "
+                                "the adapter with PEFT's path_initial_model_for_weight_conversion, or merge it into "
+                                "its model (merge_and_unload) and give the model that comes out",
+                                excerpt(kind), fmt::join(harmless_starts, ", ")));
+}
 
 void refuse_unsupported(const JsonFields& f) {
     for (const char* key : unsupported)
@@ -25,26 +41,7 @@ void refuse_unsupported(const JsonFields& f) {
         f.fail("bias", fmt::format("is '{}'; supported is none", bias));
     std::string task = f.text("task_type").value_or("CAUSAL_LM");
     if (task != "CAUSAL_LM") f.fail("task_type", fmt::format("is '{}'; supported is CAUSAL_LM", task));
-    if (f.is_text("init_lora_weights") && *f.text("init_lora_weights") != "gaussian")
-        f.fail("init_lora_weights", "may change the base model; supported are true, false and gaussian");
-}
-
-bool plain(const std::string& name) {
-    return !name.empty() && std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
-}
-
-std::vector<std::string> read_targets(const JsonFields& f) {
-    std::vector<std::string> targets = f.required("target_modules", f.texts("target_modules"));
-    if (!f.is_list("target_modules")) {
-        if (targets.front() == "all-linear") return {};
-        if (!plain(targets.front()))
-            f.fail("target_modules", fmt::format("is the pattern '{}'; supported are a list of names and all-linear",
-                                                 targets.front()));
-    }
-    if (targets.empty() || std::ranges::count(targets, "") > 0) f.fail("target_modules", "must hold names of modules");
-    std::ranges::sort(targets);
-    targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
-    return targets;
+    check_start(f);
 }
 
 }  // namespace
@@ -64,7 +61,7 @@ AdapterConfig read_adapter_config(const std::filesystem::path& file) {
         f.fail("lora_dropout", fmt::format("must be at least 0 and below 1, got {}", lora.dropout));
     lora.rslora = f.boolean("use_rslora").value_or(false);
     c.dora = f.boolean("use_dora").value_or(false);
-    lora.targets = read_targets(f);
+    lora.modules = ModuleSelection::read(f, file.string());
     c.base_model = f.text("base_model_name_or_path").value_or("");
     return c;
 }
@@ -84,7 +81,7 @@ std::string adapter_config_text(const AdapterConfig& c) {
     json["modules_to_save"] = nullptr;
     json["peft_type"] = "LORA";
     json["r"] = lora.rank;
-    json["target_modules"] = Json(lora.targets);
+    lora.modules.write(json);
     json["task_type"] = "CAUSAL_LM";
     json["use_dora"] = c.dora;
     json["use_rslora"] = lora.rslora;

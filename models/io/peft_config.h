@@ -7,7 +7,6 @@
 
 namespace tandem {
 
-// Targets are empty for "all-linear": then they are the modules that the adapter has.
 AdapterConfig read_adapter_config(const std::filesystem::path& file);
 std::string adapter_config_text(const AdapterConfig& config);
 

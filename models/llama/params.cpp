@@ -26,9 +26,10 @@ class TableBuilder {
                                  : frozen(unit, std::move(name), shape, {}, site);
     }
 
-    Linear projection(int unit, int layer, int module, const std::string& path, const std::string& name,
-                      std::int64_t out, std::int64_t in, bool bias) {
-        std::string full = fmt::format("model.layers.{}.{}.{}", layer, path, name);
+    // `module` counts projection_names().
+    Linear projection(int unit, int layer, int module, std::int64_t out, std::int64_t in, bool bias) {
+        std::string full = fmt::format("model.layers.{}.{}.{}", layer, module < 4 ? "self_attn" : "mlp",
+                                       projection_names()[std::size_t(module)]);
         RandomSite site{std::uint32_t(layer + 1), std::uint32_t(module)};
         RandomSite base_site{site.layer, base_module + site.module};
         Linear w;
@@ -36,7 +37,7 @@ class TableBuilder {
         w.weight.param = w.weight.quant ? frozen(unit, full + ".weight", {out, in}, w.weight.quant, base_site)
                                         : dense(unit, full + ".weight", {out, in}, base_site);
         if (bias) w.bias = dense(unit, full + ".bias", {out}, {site.layer, base_module + 32 + site.module});
-        if (targeted(name)) {
+        if (setup_.lora && setup_.lora->modules.selects(full)) {
             const LoraSpec& l = *setup_.lora;
             w.lora = Lora{trained(unit, full + ".lora_A.weight", TableEntry::Kind::lora_a, {l.rank, in}, site),
                           trained(unit, full + ".lora_B.weight", TableEntry::Kind::lora_b, {out, l.rank}, site),
@@ -48,11 +49,6 @@ class TableBuilder {
     static constexpr std::uint32_t base_module = 64;  // modules below it are LoRA's
 
   private:
-    bool targeted(const std::string& name) const {
-        if (!setup_.lora) return false;
-        const auto& t = setup_.lora->targets;
-        return std::find(t.begin(), t.end(), name) != t.end();
-    }
     bool quantized(const std::string& full) const {
         const auto& skip = config_.skip_modules;
         return setup_.quant && std::none_of(skip.begin(), skip.end(), [&](const std::string& s) {
@@ -89,14 +85,14 @@ LayerParams make_layer(TableBuilder& b, const LlamaConfig& c, int i) {
     LayerParams w;
     w.unit = u;
     w.input_norm = b.dense(u, prefix + "input_layernorm.weight", {c.hidden}, {std::uint32_t(i + 1), 32});
-    w.q_proj = b.projection(u, i, 0, "self_attn", "q_proj", q, c.hidden, c.attention_bias.qkv);
-    w.k_proj = b.projection(u, i, 1, "self_attn", "k_proj", kv, c.hidden, c.attention_bias.qkv);
-    w.v_proj = b.projection(u, i, 2, "self_attn", "v_proj", kv, c.hidden, c.attention_bias.qkv);
-    w.o_proj = b.projection(u, i, 3, "self_attn", "o_proj", c.hidden, q, c.attention_bias.o);
+    w.q_proj = b.projection(u, i, 0, q, c.hidden, c.attention_bias.qkv);
+    w.k_proj = b.projection(u, i, 1, kv, c.hidden, c.attention_bias.qkv);
+    w.v_proj = b.projection(u, i, 2, kv, c.hidden, c.attention_bias.qkv);
+    w.o_proj = b.projection(u, i, 3, c.hidden, q, c.attention_bias.o);
     w.post_norm = b.dense(u, prefix + "post_attention_layernorm.weight", {c.hidden}, {std::uint32_t(i + 1), 33});
-    w.gate_proj = b.projection(u, i, 4, "mlp", "gate_proj", c.intermediate, c.hidden, c.mlp_bias);
-    w.up_proj = b.projection(u, i, 5, "mlp", "up_proj", c.intermediate, c.hidden, c.mlp_bias);
-    w.down_proj = b.projection(u, i, 6, "mlp", "down_proj", c.hidden, c.intermediate, c.mlp_bias);
+    w.gate_proj = b.projection(u, i, 4, c.intermediate, c.hidden, c.mlp_bias);
+    w.up_proj = b.projection(u, i, 5, c.intermediate, c.hidden, c.mlp_bias);
+    w.down_proj = b.projection(u, i, 6, c.hidden, c.intermediate, c.mlp_bias);
     return w;
 }
 
@@ -109,11 +105,6 @@ const std::vector<std::string>& projection_names() {
 }
 
 Params make_params(const LlamaConfig& c, const ParamSetup& setup) {
-    if (setup.lora)
-        for (const std::string& t : setup.lora->targets)
-            if (std::find(projection_names().begin(), projection_names().end(), t) == projection_names().end())
-                throw InputError(fmt::format("[params] LoRA cannot target {}; choose from {}", t,
-                                             fmt::join(projection_names(), ", ")));
     Params p;
     TableBuilder b(c, setup, p);
     p.embedding.unit = b.unit(c.tied ? "embedding and head" : "embedding");
@@ -123,6 +114,10 @@ Params make_params(const LlamaConfig& c, const ParamSetup& setup) {
     p.head.norm = b.dense(p.head.unit, "model.norm.weight", {c.hidden}, {0, 33});
     p.head.weight.param =
         c.tied ? p.embedding.weight : b.dense(p.head.unit, "lm_head.weight", {c.vocab, c.hidden}, {0, 34});
+    if (setup.lora && p.trainable_elements() == 0)
+        throw InputError(fmt::format("[params] the target modules {} of the adapter select none of the model's; LoRA "
+                                     "can have those of {}",
+                                     setup.lora->modules.text(), fmt::join(projection_names(), ", ")));
     return p;
 }
 

@@ -58,10 +58,10 @@ struct Params {
     bool trains(int unit) const { return units[std::size_t(unit)].trainable_elements > 0; }
 };
 
-// An InputError where the setup does not fit the shape (no such target module).
+// An InputError where LoRA is asked for and no module of the model is selected.
 Params make_params(const LlamaConfig& config, const ParamSetup& setup);
 
-// The modules of a layer that LoRA can target: all seven.
+// The linear maps of a layer, in the order of the graph: what is quantized, and what LoRA can adapt.
 const std::vector<std::string>& projection_names();
 
 }  // namespace tandem

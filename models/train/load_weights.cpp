@@ -1,9 +1,10 @@
 #include "models/train/load_weights.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "models/io/bnb.h"
 #include "quant/quantize.h"
@@ -179,22 +180,29 @@ void check_weights(const Params& params, const CheckpointFiles& files) {
 }
 
 void check_adapter(const Params& params, const Adapter& adapter) {
-    std::size_t used = 0;
+    std::set<std::string> adapted;
     for (const TableEntry& e : params.table) {
         if (e.kind == TableEntry::Kind::base) continue;
-        const AdapterModule* m = adapter.find(module_of(e));
+        std::string module = module_of(e);
+        const AdapterModule* m = adapter.find(module);
         std::int64_t rank = adapter.config().lora.rank;
         bool is_a = e.kind == TableEntry::Kind::lora_a;
         if (!m || e.param.shape != (is_a ? Shape{rank, m->in} : Shape{m->out, rank}))
-            throw InputError(fmt::format(
-                "the adapter does not fit the model: it has no {} of shape {}; was it made for another model?", e.name,
-                e.param.shape.text()));
-        used += is_a;
+            throw InputError(fmt::format("the adapter does not fit the model: {} has no {} of shape {}, which its "
+                                         "target modules ask for; was it made for another model?",
+                                         adapter.file().string(), e.name, e.param.shape.text()));
+        adapted.insert(std::move(module));
     }
-    if (used != adapter.modules().size())
+    for (const AdapterModule& m : adapter.modules()) {
+        if (adapted.contains(m.path)) continue;
+        bool known = std::ranges::count(projection_names(), m.path.substr(m.path.rfind('.') + 1)) > 0;
         throw InputError(
-            fmt::format("the adapter has {} modules, the model only {} of them; was it made for another model?",
-                        adapter.modules().size(), used));
+            known ? fmt::format("{} adapts '{}', and the model has no such module; was it made for another model?",
+                                adapter.file().string(), m.path)
+                  : fmt::format("{} adapts '{}'; only {} of the layers can be adapted here: merge the adapter into its "
+                                "model with PEFT (merge_and_unload) and give the model that comes out",
+                                adapter.file().string(), m.path, fmt::join(projection_names(), ", ")));
+    }
 }
 
 }  // namespace tandem

@@ -1,6 +1,7 @@
 // The memory that a step on the plan device foresees is the memory that a run uses, and replaying it changes no bit.
 #include "models/llama/params.h"
 #include "tests/equivalence/command_line.h"
+#include "tests/support/adapter_files.h"
 #include "tools/inference.h"
 #include "tools/train_run.h"
 
@@ -18,6 +19,7 @@ struct Setup {
     ShardingStrategy strategy = ShardingStrategy::full_shard;
     bool checkpointing = true;
     bool samples = false;  // generates text, too: planned for an answer that fills the context
+    std::optional<ModuleSelection> modules = {};  // none: all seven projections of every layer
 };
 
 enum class RunMemory { slab, heap };
@@ -42,12 +44,13 @@ class Run {
         o.output_dir = folder;
         run_.model = open_model(o, std::nullopt);
         run_.adapter.lora = {int(o.lora_rank), o.lora_alpha, o.lora_dropout, false, target_modules(o)};
+        if (setup.modules) run_.adapter.lora.modules = *setup.modules;
         run_.adapter.base_model = o.model;
         ParamSetup params;
         params.compute = compute_type(o.precision);
         params.quant = base_quant(run_.model, o);
         params.train_base = !run_.trains_adapter();
-        if (run_.trains_adapter()) params.lora = lora_spec(run_.adapter);
+        if (run_.trains_adapter()) params.lora = run_.adapter.lora;
         run_.params = make_params(run_.model.config, params);
         run_.data = read_dataset(setup.data, nullptr, {o.context_length, run_.model.config.vocab, false, 22});
         run_.eval_data = read_dataset(setup.data, nullptr, {o.context_length, run_.model.config.vocab, false, 10});
@@ -116,6 +119,25 @@ TEST_CASE("memory: on samples of equal length every category's high-water mark i
                 CAPTURE(name_of(Category(c)));
                 CHECK(run.peak(r)[c] == run.planned(r)[c]);
             }
+    }
+}
+
+TEST_CASE("memory: layers without an adapter take none for one") {
+    Scratch scratch;
+    Setup setup{equal_samples(scratch).string(), TrainType::lora, Precision::fp32};
+    Run all(setup, scratch.path / "all");
+    setup.modules = selection(R"("target_modules": ["q_proj", "k_proj"], "layers_to_transform": [1])");
+    Run one(setup, scratch.path / "one");
+    all.train(RunMemory::slab);
+    one.train(RunMemory::slab);
+    for (int r = 0; r < ranks; r++) {
+        for (Category c : {Category::master, Category::gradient, Category::optimizer})  // two modules of 28
+            CHECK(one.peak(r)[std::size_t(c)] * 8 <= all.peak(r)[std::size_t(c)]);
+        for (std::size_t c = 0; c < category_count; c++) {
+            CAPTURE(name_of(Category(c)));
+            CHECK(one.peak(r)[c] == one.planned(r)[c]);
+            CHECK(one.peak(r)[c] <= all.peak(r)[c]);
+        }
     }
 }
 

@@ -52,7 +52,7 @@ class GoldenRun {
         ParamSetup setup;
         setup.quant = base_quant(model_, options);
         setup.train_base = model.type == TrainType::full && !setup.quant;
-        if (adapter_) setup.lora = lora_spec(adapter_->config());
+        if (adapter_) setup.lora = lora_spec(*adapter_);
         params_ = make_params(model_.config, setup);
         check_weights(params_, *model_.weights);
         if (adapter_) check_adapter(params_, *adapter_);

@@ -6,10 +6,17 @@
 #include <algorithm>
 #include <set>
 
+#include "models/llama/params.h"
+
 namespace tandem {
 namespace {
 
-const std::vector<std::string> all_modules{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
+// Words for several of the projections, instead of their names.
+std::optional<std::vector<std::string>> named_set(const std::vector<std::string>& modules) {
+    if (modules == std::vector<std::string>{"all"}) return projection_names();
+    if (modules == std::vector<std::string>{"default"}) return std::vector<std::string>{"q_proj", "v_proj"};
+    return std::nullopt;
+}
 
 void declare_data(OptionSet& set, TrainOptions& o) {
     set.group("Data");
@@ -32,7 +39,7 @@ void declare_lora(OptionSet& set, TrainOptions& o) {
     set.add("lora_target_modules", o.lora_target_modules,
             "all (seven), default (q_proj,v_proj), or names of projections", Resumed::by_content);
     set.add("use_rslora", o.use_rslora, "scale by alpha / sqrt(rank)");
-    set.add("init_adapter", o.init_adapter, "start from this PEFT adapter, with its rank, alpha and targets",
+    set.add("init_adapter", o.init_adapter, "start from this PEFT adapter, with its rank, alpha, targets and layers",
             Resumed::by_content);
 }
 
@@ -104,11 +111,11 @@ std::vector<OptionConflict> validate(const TrainOptions& o, const OptionSet& set
                          fmt::format("{} needs an adapter; --train-type full has none", OptionSet::flag(name)));
     const auto& modules = o.lora_target_modules;
     if (modules.empty()) conflict({"lora_target_modules"}, "--lora-target-modules names no projection");
-    for (const std::string& module : target_modules(o))
-        if (std::find(all_modules.begin(), all_modules.end(), module) == all_modules.end())
+    for (const std::string& module : named_set(modules).value_or(modules))
+        if (std::ranges::count(projection_names(), module) == 0)
             conflict({"lora_target_modules"},
                      fmt::format("--lora-target-modules expected all, default or some of {}, got '{}'",
-                                 fmt::join(all_modules, ","), module));
+                                 fmt::join(projection_names(), ","), module));
     if (o.world_size != -1 && o.world_size != std::int64_t(o.gpus.size()))
         conflict({"world_size", "gpus"}, fmt::format("--world-size expected {}, one for each device of --gpus, got {}",
                                                      o.gpus.size(), o.world_size));
@@ -133,12 +140,10 @@ std::vector<OptionConflict> validate(const TrainOptions& o, const OptionSet& set
 }
 
 std::vector<std::string> target_modules(const TrainOptions& o) {
-    if (o.lora_target_modules == std::vector<std::string>{"all"}) return all_modules;
-    if (o.lora_target_modules == std::vector<std::string>{"default"}) return {"q_proj", "v_proj"};
-    std::vector<std::string> once;
-    for (const std::string& name : o.lora_target_modules)
-        if (std::find(once.begin(), once.end(), name) == once.end()) once.push_back(name);
-    return once;
+    std::vector<std::string> modules = named_set(o.lora_target_modules).value_or(o.lora_target_modules);
+    std::ranges::sort(modules);
+    modules.erase(std::unique(modules.begin(), modules.end()), modules.end());
+    return modules;
 }
 
 }  // namespace tandem

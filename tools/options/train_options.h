@@ -55,7 +55,7 @@ struct TrainOptions : ModelOptions {
 void declare(OptionSet& set, TrainOptions& options);
 std::vector<OptionConflict> validate(const TrainOptions& options, const OptionSet& set);
 
-// The projections that get an adapter: what lora_target_modules stands for.
+// The projections that get an adapter, sorted: what lora_target_modules stands for.
 std::vector<std::string> target_modules(const TrainOptions& options);
 
 template <> struct OptionNames<ShardingStrategy> {

@@ -80,7 +80,8 @@ TEST_CASE("the golden adapters") {
     CHECK(lora.config.lora.rank == 8);
     CHECK(lora.config.lora.alpha == 16);
     CHECK(lora.config.lora.scale() == 2);
-    CHECK(lora.config.lora.targets.size() == 7);
+    CHECK(lora.config.lora.modules == ModuleSelection({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
+                                                       "down_proj"}));
     CHECK(lora.config.base_model == "models/llama2-mha");
     CHECK(lora.modules.size() == 28);
     CHECK(lora.modules[0] == AdapterModule{"model.layers.0.mlp.down_proj", 172, 64});
@@ -89,7 +90,7 @@ TEST_CASE("the golden adapters") {
     Content rslora = read(golden / "adapters/rslora-llama3-attention/init");
     CHECK(rslora.config.lora.rslora);
     CHECK(rslora.config.lora.scale() == doctest::Approx(16 / std::sqrt(8.0)).epsilon(1e-15));
-    CHECK(rslora.config.lora.targets == std::vector<std::string>{"q_proj", "v_proj"});
+    CHECK(rslora.config.lora.modules == ModuleSelection({"v_proj", "q_proj", "v_proj"}));
     Content dora = read(golden / "adapters/dora-llama3/init");
     CHECK(dora.config.dora);
     CHECK(dora.magnitude[0].size() == 96);
@@ -150,16 +151,58 @@ TEST_CASE("adapters of every float type, with all-linear, or with keys nobody kn
     CHECK(open_error(s, good_config(), tensors) == "");
     CHECK(open_error(s, with("a new key", {1, 2}), tensors) == "");
     CHECK(open_error(s, with("rank_pattern", json::object()), tensors) == "");
-    CHECK(open_error(s, with("target_modules", "q_proj"), tensors) == "");
-    CHECK(open_error(s, with("target_modules", {"layers.0.self_attn.q_proj"}), tensors) == "");
-    CHECK(open_error(s, with("target_modules", "all-linear"), tensors) == "");
-    CHECK(Adapter::open(s.path).config().lora.targets == std::vector<std::string>{"q_proj"});
+    for (const json& targets :
+         {json(".*q_proj"), json("model\\.layers\\.[0-3]\\.(self_attn|mlp)\\.\\w+"), json("all-linear"),
+          json("All-Linear"), json{"layers.0.self_attn.q_proj"}, json{"q_proj", "q_proj"}})
+        CHECK_MESSAGE(open_error(s, with("target_modules", targets), tensors) == "", targets.dump());
     CHECK(Adapter::open(s.path).find("model.layers.0.self_attn.q_proj")->out == 5);
     CHECK_FALSE(Adapter::open(s.path).find("model.layers.1.self_attn.q_proj"));
     tensors[0].dtype = DType::bf16;
     tensors[1].dtype = DType::f16;
     CHECK(open_error(s, good_config(), tensors) == "");
     CHECK(Adapter::open(s.path).b(Adapter::open(s.path).modules()[0]) == std::vector<float>(10));
+}
+
+TEST_CASE("how A and B began is told by name, and what leaves the base as it is is taken") {
+    Scratch s;
+    for (const json& value : {json(nullptr), json(true), json(false), json("gaussian"), json("Gaussian"), json("eva"),
+                              json("orthogonal")})
+        CHECK_MESSAGE(open_error(s, with("init_lora_weights", value), good_tensors()) == "", value.dump());
+}
+
+TEST_CASE("targets that the adapter has nothing for are kept in its configuration and left out of what is run") {
+    Scratch s;
+    CHECK(open_error(s, with("target_modules", {"w1", "q_proj", "lm_head"}), good_tensors()) == "");
+    Adapter adapter = Adapter::open(s.path);
+    CHECK(adapter.unused_targets() == std::vector<std::string>{"lm_head", "w1"});
+    CHECK(adapter.config().lora.modules == ModuleSelection({"w1", "q_proj", "lm_head"}));
+    CHECK(adapter.spec().modules == ModuleSelection({"q_proj"}));
+    CHECK(open_error(s, with("target_modules", ".*(w1|q_proj)"), good_tensors()) == "");
+    CHECK(Adapter::open(s.path).unused_targets().empty());
+}
+
+TEST_CASE("a written adapter says which modules it is for as the one that was read did") {
+    json list = json{"v_proj", "q_proj", "q_proj"}, sorted = json{"q_proj", "v_proj"};
+    for (json keys : {json{{"target_modules", list}, {"layers_to_transform", 0}},
+                      json{{"target_modules", list}, {"layers_to_transform", {2, 0}}, {"layers_pattern", "layers"}},
+                      json{{"target_modules", list}, {"layers_to_transform", {0}}, {"layers_pattern", {"h", "layers"}}},
+                      json{{"target_modules", list}, {"exclude_modules", {"v_proj"}}},
+                      json{{"target_modules", ".*[qk]_proj"}, {"exclude_modules", ".*k_proj"}},
+                      json{{"target_modules", "all-linear"}}}) {
+        CAPTURE(keys.dump());
+        Scratch s;
+        json config = good_config();
+        config.update(keys);
+        REQUIRE(open_error(s, config, good_tensors()) == "");
+        Content c = read(s.path);
+        write_adapter(s.path / "copy", c.config, c.modules, c.source());
+        verify_adapter(s.path / "copy", c.config, c.modules, c.source());
+        json written = json::parse(read_file(s.path / "copy/adapter_config.json"));
+        for (const char* key : {"target_modules", "layers_to_transform", "layers_pattern", "exclude_modules"}) {
+            json expected = keys.value(key, json());
+            CHECK(written.at(key) == (expected == list ? sorted : expected));
+        }
+    }
 }
 
 TEST_CASE("what an adapter's configuration must not say") {
@@ -174,16 +217,26 @@ TEST_CASE("what an adapter's configuration must not say") {
     for (const json& value : {json(nullptr), json(0), json(-1), json(2.0), json("2"), json(100000)}) fails("r", value);
     for (const json& value : {json(nullptr), json(0), json(-1), json("2")}) fails("lora_alpha", value);
     for (const json& value : {json(1), json(-0.1), json("0")}) fails("lora_dropout", value);
-    for (const json& value : {json(nullptr), json(1), json::array(), json{1}, json{""}, json(".*q_proj"), json("")})
+    for (const json& value : {json(nullptr), json(1), json::array(), json{1}, json{""}, json(""), json("(q_proj"),
+                              json("*"), json(json::object())})
         fails("target_modules", value);
+    for (const json& value : {json(1), json{1}, json{""}, json("(q_proj"), json{{"q_proj", 1}}})
+        fails("exclude_modules", value);
+    for (const json& value : {json("0"), json(0.5), json{"0"}, json(true), json(json::object())})
+        fails("layers_to_transform", value);
+    fails("layers_pattern", "layers");  // PEFT, too: not without layers_to_transform
+    for (const char* value : {"pissa", "pissa_niter_4", "olora", "corda", "loftq", "lora_ga", "mica", "PiSSA", "new"}) {
+        fails("init_lora_weights", value);
+        CHECK(contains(open_error(s, with("init_lora_weights", value), good_tensors()), "merge"));
+    }
+    for (const json& value : {json(1), json::array(), json(0.5)}) fails("init_lora_weights", value);
     fails("bias", "all");
     fails("fan_in_fan_out", true);
     fails("modules_to_save", {"lm_head"});
     fails("rank_pattern", {{"q_proj", 4}});
     fails("alpha_pattern", {{"q_proj", 4}});
-    fails("layers_to_transform", {0});
+    fails("kasa_config", {{"beta", 0.1}});
     fails("task_type", "SEQ_CLS");
-    fails("init_lora_weights", "pissa");
     fails("use_dora", "yes");
     with_flips(read_file(golden / "adapters/dora-llama3/init/adapter_config.json"), 1000, [&](const std::string& text) {
         s.put("adapter_config.json", text);
@@ -220,12 +273,16 @@ TEST_CASE("what an adapter's tensors must not be") {
     fails(and_one("lora_A.weight", {1}), "is no part of");
     fails(and_one("base_model.model..lora_A.weight", {1}), "is no part of");
     fails(and_one("base_model.model.lora_A.weight", {1}), "is no part of");
+    for (const char* name : {"lm_head.weight", "model.embed_tokens.lora_embedding_A", "model.embed_tokens.weight"})
+        fails(and_one("base_model.model." + std::string(name), {1}), std::string(name) + "' is no part of");
     fails(and_one(q0 + ".lora_magnitude_vector", {5}), "is no part of a LoRA adapter");
     fails(good, "lora_magnitude_vector'", with("use_dora", true));
     fails(and_one(q0 + ".lora_magnitude_vector", {6}), "is [6], expected [5]", with("use_dora", true));
     CHECK(open_error(s, with("use_dora", true), and_one(q0 + ".lora_magnitude_vector", {5})) == "");
-    fails(good, "nothing for the target module 'v_proj'", with("target_modules", {"q_proj", "v_proj"}));
-    fails(good, "nothing for the target module 'proj'", with("target_modules", {"proj"}));
+    fails(good, "q_proj' is no target module", with("target_modules", {"proj"}));
+    fails(good, "q_proj' is no target module", with("target_modules", "self_attn.q_proj"));
+    fails(good, "q_proj' is no target module", with("exclude_modules", "model.*"));
+    fails(good, "q_proj' is no target module", with("layers_to_transform", {1, 2}));
     std::vector<TensorSpec> two = good;
     for (TensorSpec t : good) two.push_back({t.name.replace(t.name.find("q_proj"), 6, "k_proj"), t.dtype, t.dims});
     fails(two, "k_proj' is no target module");
