@@ -93,6 +93,29 @@ TEST_CASE("not finite: a run that ends within a streak saves the state before it
     CHECK(metrics(output) == metrics(scratch / "whole"));
 }
 
+TEST_CASE("not finite: a signal within a streak saves the state before it and says of which step") {
+    Scratch scratch;
+    Arguments wild{"--lr", "1e30", "--gradient-accumulation-steps", "4", "--precision", "fp32"};
+    REQUIRE(run(training(scratch / "whole", 20) + wild).code == 1);
+    const std::size_t sound = metrics(scratch / "whole").size() - 4;
+    bool in_time = false;
+    for (int attempt = 0; attempt < 9 && !in_time; attempt++) {
+        fs::path output = scratch / std::to_string(attempt);
+        Program program(training(output, 20) + wild);
+        wait_for_lines(output, sound + 1);
+        if (!program.pause() || metrics(output).size() > sound + 3) continue;  // too late: the next step gives up
+        in_time = true;
+        program.send(SIGTERM);
+        program.send(SIGCONT);
+        Exit e = program.wait();
+        CHECK_MESSAGE(e.code == 0, e.err);
+        CHECK_MESSAGE(e.says("the same command goes on from step " + std::to_string(sound)), e.err);
+        CHECK_MESSAGE(e.says("what is saved is of step " + std::to_string(sound) + ": the "), e.err);
+        CHECK(!adapter(output).empty());
+    }
+    CHECK(in_time);
+}
+
 TEST_CASE("not finite: without one applied update there is no result") {
     Scratch scratch;
     copy_model(scratch / "m");
