@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "models/llama/first_bad.h"
 #include "models/train/evaluate.h"
 #include "tools/commands.h"
 #include "tools/data_feed.h"
@@ -21,17 +22,31 @@ int eval(CommandLine& line) {
     Dataset data = read_dataset(data_file(o.dataset), model.text_tools(),
                                 {o.context_length, model.config.vocab, o.truncate, o.dataset_samples});
     say_unused_keys(data);
+    check_window(model, data.largest().length, "a sample");
     DataFeed feed(data,
                   {{std::int64_t(o.gpus.size()), o.batch_size, 1}, Packing::no, o.context_length, 0, Shuffle::no});
     double loss = 0;
-    auto run = [&](InferenceRank& r, const std::vector<HostBatch>& batches) {
-        Context& ctx = r.rank.context();
-        double mean = mean_loss(ctx, r.llama, r.store, r.rank.collective(), batches, feed.supervised());
-        if (ctx.rank() == 0) loss = mean;
+    auto mean = [&](InferenceRank& r, const std::vector<HostBatch>& batches) {
+        return mean_loss(r.rank.context(), r.llama, r.store, r.rank.collective(), batches, feed.supervised());
     };
-    run_inference(
-        o, model, adapter ? &*adapter : nullptr, [&](InferenceRank& r) { run(r, {feed.largest()}); },
-        [&](InferenceRank& r) { run(r, feed.once(r.rank.context().rank())); });
+    auto bad_output = [&](InferenceRank& r, const std::vector<HostBatch>& batches) {
+        int unit = first_bad_unit(r.rank.context(), r.llama, r.store, r.rank.collective(), batches);
+        return name_of_output(r.llama.params, unit);
+    };
+    auto plan = [&](InferenceRank& r) {
+        mean(r, {feed.largest()});
+        bad_output(r, {feed.largest()});
+    };
+    auto run = [&](InferenceRank& r) {
+        std::vector<HostBatch> batches = feed.once(r.rank.context().rank());
+        double all = mean(r, batches);
+        if (!std::isfinite(all))
+            throw NotFinite(fmt::format("the loss is not finite (the first bad output is that of {}); use --precision "
+                                        "fp32, or another model or adapter",
+                                        bad_output(r, batches)));
+        if (r.rank.context().rank() == 0) loss = all;
+    };
+    run_inference(o, model, adapter ? &*adapter : nullptr, plan, run);
     if (o.json)
         fmt::print("{}\n", Json(Json::Object{{"loss", loss},
                                              {"perplexity", std::exp(loss)},

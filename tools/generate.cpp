@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tools/commands.h"
 #include "tools/demo.h"
 #include "tools/inference.h"
@@ -33,6 +35,8 @@ int generate(CommandLine& line) {
     std::optional<Adapter> adapter;
     if (o.adapter) adapter = open_adapter(*o.adapter);
     std::vector<std::int32_t> prompt = prompt_of(o, model);
+    check_window(model, std::min(o.context_length, std::int64_t(prompt.size()) + o.max_new_tokens),
+                 "the prompt with its answer");
     Answer answer;
     GenerateSettings settings{o.max_new_tokens, o.temperature, std::uint64_t(o.seed), eos_of(o, model)};
     auto generator = [&](InferenceRank& r) { return Generator(r.rank.context(), r.llama, r.store, o.context_length); };

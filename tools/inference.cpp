@@ -1,5 +1,10 @@
 #include "tools/inference.h"
 
+#include <fmt/core.h>
+
+#include <cstdio>
+
+#include "models/train/check_weights.h"
 #include "tools/machine.h"
 
 namespace tandem {
@@ -12,7 +17,7 @@ Params inference_params(const ModelOptions& options, const Model& model, const A
     setup.quant = base_quant(model, options);
     if (adapter) setup.lora = lora_spec(*adapter);
     Params params = make_params(model.config, setup);
-    if (model.weights) check_weights(params, *model.weights);
+    if (model.weights) check_weights(model.config, params, *model.weights);
     if (adapter) check_adapter(params, *adapter);
     return params;
 }
@@ -23,6 +28,7 @@ void run_inference(const ModelOptions& options, const Model& model, const Adapte
                    const std::function<void(InferenceRank&)>& largest,
                    const std::function<void(InferenceRank&)>& body) {
     Params params = inference_params(options, model, adapter);
+    for (const std::string& note : model.notes) std::fputs(fmt::format("[Model] {}\n", note).c_str(), stderr);
     WeightSource source{model.weights ? &*model.weights : nullptr, adapter, 42};
     std::vector<LayerStore*> stores(options.gpus.size());
     std::unique_ptr<Mirror> mirror = make_mirror(options, params);

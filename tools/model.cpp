@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "models/io/bnb.h"
 #include "models/io/file_kind.h"
 #include "models/io/files.h"
 #include "models/io/find_model.h"
 #include "models/io/hf_config.h"
+#include "models/io/tensor_facts.h"
 #include "models/text/template_tokens.h"
 #include "models/text/tokenizer_config.h"
 #include "runtime/utf8.h"
@@ -54,7 +56,10 @@ Model open_model(const ModelOptions& options, const std::optional<std::string>& 
     ModelFiles files = find_model(model_place(options.model));
     m.folder = files.folder;
     m.config = read_hf_config(files.folder);
-    if (options.weights == Weights::load) m.weights = CheckpointFiles::open(files.weights);
+    if (options.weights == Weights::load) {
+        m.weights = CheckpointFiles::open(files.weights);
+        m.notes = settle_by_tensors(m.config, *m.weights);
+    }
     if (is_there(files.folder / "tokenizer.json")) {
         m.tokenizer = open_tokenizer(files.folder, m.config.vocab);
         m.text = text_tools(files.folder, *m.tokenizer, chat_template);
@@ -77,9 +82,10 @@ std::vector<int> Model::chat_eos_ids() const {
 
 DType compute_type(Precision precision) { return precision == Precision::bf16 ? DType::bf16 : DType::f32; }
 
-std::optional<QuantSpec> base_quant(const Model& model, const ModelOptions& options) {
-    if (model.config.prequantized && model.weights) return model.config.prequantized;
-    if (options.train_type != TrainType::qlora) return std::nullopt;
+WeightFormats base_quant(const Model& model, const ModelOptions& options) {
+    if (model.weights)
+        if (std::map<std::string, QuantSpec> stored = bnb_weights(*model.weights); !stored.empty()) return stored;
+    if (options.train_type != TrainType::qlora) return {};
     QuantSpec spec;
     spec.format = options.quant_type == QuantType::nf4 ? WeightFormat::nf4 : WeightFormat::fp4;
     spec.nested = options.double_quant;
@@ -101,6 +107,14 @@ LoraSpec lora_spec(const Adapter& adapter) {
     if (adapter.config().dora)
         throw InputError("the adapter uses DoRA, which this version does not run; give a LoRA adapter");
     return adapter.spec();
+}
+
+void check_window(const Model& model, std::int64_t longest, const char* what) {
+    const std::optional<std::int64_t>& window = model.config.sliding_window;
+    if (window && longest > *window)
+        throw InputError(fmt::format("{} attends over {} tokens only (sliding_window), {} has {}; make it shorter: "
+                                     "with --context-length {}, samples also with --truncate",
+                                     model.name, *window, what, longest, *window));
 }
 
 Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions,

@@ -19,6 +19,7 @@ struct Model {
     std::optional<CheckpointFiles> weights;  // none: random
     std::unique_ptr<Tokenizer> tokenizer;    // null: the folder has none
     TextTools text;                          // of use only with a tokenizer
+    std::vector<std::string> notes;          // where its tensors decided against config.json, a line each
 
     const TextTools* text_tools() const { return tokenizer ? &text : nullptr; }
     // What ends a text: EOS of config.json and generation_config.json, else the tokenizer's; an answer in a chat ends
@@ -38,8 +39,11 @@ TextTools text_tools(const std::filesystem::path& folder, const Tokenizer& token
 
 DType compute_type(Precision precision);
 
-// How the base weights are held: 4-bit as the checkpoint is or as asked for, else dense.
-std::optional<QuantSpec> base_quant(const Model& model, const ModelOptions& options);
+// How the base weights are held: each as a checkpoint with 4-bit weights holds it; else in 4 bits if asked for.
+WeightFormats base_quant(const Model& model, const ModelOptions& options);
+
+// An InputError where the model attends over fewer tokens than `longest`, of `what`: the graph attends over all.
+void check_window(const Model& model, std::int64_t longest, const char* what);
 
 // Says in a line on stderr which of its target modules it has nothing for.
 Adapter open_adapter(const std::filesystem::path& folder);

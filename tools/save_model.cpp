@@ -5,6 +5,7 @@
 
 #include "models/io/files.h"
 #include "models/io/safetensors_writer.h"
+#include "models/io/tensor_facts.h"
 
 namespace tandem {
 
@@ -143,9 +144,11 @@ void save_model(const Result& result, const Model& model, const Params& params, 
     }
     if (writer) {
         writer->finish();
-        for (const char* name : text_files)
-            if (!model.folder.empty() && fs::exists(model.folder / name))
-                write_file(fresh / name, read_file(model.folder / name));
+        for (std::string_view name : text_files) {
+            if (model.folder.empty() || !fs::exists(model.folder / name)) continue;
+            std::string text = read_file(model.folder / name);
+            write_file(fresh / name, name == "config.json" ? settled_config(model.config, text) : text);
+        }
         publish(result);
     }
     ranks.barrier();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "models/text/dataset/preview.h"
+#include "models/train/check_weights.h"
 #include "tools/demo.h"
 #include "tools/inference.h"
 #include "tools/output_lock.h"
@@ -80,10 +81,11 @@ Params make_run_params(const TrainRun& run) {
 }
 
 void check_context(const TrainRun& run) {
-    const LlamaConfig& c = run.model.config;
-    if (c.sliding_window && run.options.context_length > *c.sliding_window)
-        throw InputError(fmt::format("{} attends over {} tokens only; use --context-length {} or less", run.model.name,
-                                     *c.sliding_window, *c.sliding_window));
+    check_window(run.model, run.data.largest().length, "a sample");
+    if (run.eval_data) check_window(run.model, run.eval_data->largest().length, "an evaluation sample");
+    std::int64_t answered = std::int64_t(run.sample_prompt.size()) + sample_answer_tokens;
+    if (run.options.sample_prompt)
+        check_window(run.model, std::min(run.options.context_length, answered), "the sample prompt with its answer");
 }
 
 std::vector<std::int32_t> prompt_ids(const TrainRun& run) {
@@ -97,15 +99,15 @@ std::vector<std::int32_t> prompt_ids(const TrainRun& run) {
 void open_run(TrainRun& run, const OptionSet& set) {
     TrainOptions& o = run.options;
     run.model = open_model(o, o.chat_template);
-    check_context(run);
     if (o.init_adapter) run.init_adapter = open_adapter(*o.init_adapter);
     if (run.trains_adapter()) run.adapter = adapter_config(run, set);
     run.params = make_run_params(run);
-    if (run.model.weights) check_weights(run.params, *run.model.weights);
+    if (run.model.weights) check_weights(run.model.config, run.params, *run.model.weights);
     if (run.init_adapter) check_adapter(run.params, *run.init_adapter);
     run.data = open_data(o.dataset, run, o.dataset_samples);
     if (o.eval_dataset) run.eval_data = open_data(*o.eval_dataset, run, std::nullopt);
     run.sample_prompt = prompt_ids(run);
+    check_context(run);
     run.total_steps = DataFeed(run.data, run.feed()).steps().total_steps(o.num_epochs, o.max_steps);
     run.stores.resize(std::size_t(run.world_size()));
     run.options_json = set.json();
@@ -149,6 +151,7 @@ OutputSizes output_sizes(const TrainRun& run) {
 
 void report(Console& console, const TrainRun& run, int threads) {
     const TrainOptions& o = run.options;
+    for (const std::string& note : run.model.notes) console.line("[Model] " + note);
     console.block("Options", {{"model", run.model.name},
                               {"train type", OptionType<TrainType>::text(o.train_type)},
                               {"precision", o.precision == Precision::bf16 ? "bf16" : "fp32"},

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "models/llama/first_bad.h"
 #include "models/train/evaluate.h"
 #include "models/io/files.h"
 #include "ops/gemm/gemm.h"
@@ -247,9 +248,15 @@ void TrainRank::evaluate(std::int64_t done) {
 void TrainRank::sample(const std::string& when) {
     if (!generator_) return;
     GenerateSettings settings;
-    settings.max_new_tokens = 64;
+    settings.max_new_tokens = sample_answer_tokens;
     settings.eos_ids = run_.model.text.chat ? run_.model.chat_eos_ids() : run_.model.eos_ids();
-    Answer answer = generator_->run(run_.sample_prompt, settings);
+    Answer answer;
+    try {
+        answer = generator_->run(run_.sample_prompt, settings);
+    } catch (const NotFinite& e) {  // on every rank; no reason to lose what was trained
+        if (first()) run_.answers.emplace_back(when, e.what());
+        return;
+    }
     if (!first()) return;
     run_.answers.emplace_back(when, run_.model.tokenizer->decode(answer.ids, DecodeSpecial::skip));
     if (answer.end == AnswerEnd::capacity)

@@ -16,6 +16,8 @@
 
 namespace tandem {
 
+inline constexpr std::int64_t sample_answer_tokens = 64;  // most of an answer to --sample-prompt
+
 enum class Resumption {
     fresh,
     resumed,

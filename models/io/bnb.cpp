@@ -15,12 +15,18 @@ namespace tandem {
 
 namespace {
 
-constexpr const char* parts[] = {"", ".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map"};
+constexpr std::string_view parts[] = {"", ".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map"};
+constexpr std::size_t plain_parts = 3;  // without double quantization
+constexpr std::string_view state_part = ".quant_state.bitsandbytes__";
+
+std::string state_name(const std::string& weight, std::string_view format) {
+    return fmt::format("{}{}{}", weight, state_part, format);
+}
 
 // bitsandbytes writes one of the two.
 const TensorInfo* find_state(const CheckpointFiles& files, const std::string& weight) {
-    const TensorInfo* nf4 = files.find(weight + ".quant_state.bitsandbytes__nf4");
-    const TensorInfo* fp4 = files.find(weight + ".quant_state.bitsandbytes__fp4");
+    const TensorInfo* nf4 = files.find(state_name(weight, "nf4"));
+    const TensorInfo* fp4 = files.find(state_name(weight, "fp4"));
     if (nf4 && fp4)
         throw InputError(
             fmt::format("[bnb] {}: '{}' has both an nf4 and an fp4 quant_state", files.path().string(), weight));
@@ -111,6 +117,37 @@ std::optional<BnbWeight> find_bnb_weight(const CheckpointFiles& files, const std
     return w;
 }
 
+std::map<std::string, QuantSpec> bnb_weights(const CheckpointFiles& files) {
+    std::map<std::string, QuantSpec> weights;
+    for (const TensorInfo* tensor : files.tensors()) {
+        std::size_t at = tensor->name.rfind(state_part);
+        if (at == std::string::npos) continue;
+        std::string weight = tensor->name.substr(0, at);
+        if (std::optional<BnbWeight> w = find_bnb_weight(files, weight)) weights[weight] = w->spec;
+    }
+    return weights;
+}
+
+std::vector<std::string> bnb_tensors(const std::string& weight, const QuantSpec& spec) {
+    std::vector<std::string> names{state_name(weight, spec.format == WeightFormat::nf4 ? "nf4" : "fp4")};
+    for (std::string_view part : std::span(parts).first(spec.nested ? std::size(parts) : plain_parts))
+        names.push_back(fmt::format("{}{}", weight, part));
+    return names;
+}
+
+std::string nonfinite_tensor(const std::string& weight, const BnbWeight& w) {
+    const std::pair<std::string_view, std::span<const std::byte>> scales[] = {
+        {".absmax", w.spec.nested ? std::span<const std::byte>() : w.absmax},  // nested: codes
+        {".quant_map", w.code_book},
+        {".nested_absmax", w.nested_absmax},
+        {".nested_quant_map", w.nested_map}};
+    for (const auto& [part, bytes] : scales) {
+        std::vector<float> values(bytes.size() / sizeof(float));
+        if (!to_float(DType::f32, bytes, values)) return fmt::format("{}{}", weight, part);
+    }
+    return "";
+}
+
 void copy_bnb_weight(const BnbWeight& w, std::span<std::byte> to) {
     QuantLayout layout = quant_layout(w.spec, w.rows * w.cols);
     if (to.size() != layout.bytes)
@@ -134,8 +171,8 @@ void copy_bnb_weight(const BnbWeight& w, std::span<std::byte> to) {
 }
 
 void drop_bnb_weight(const CheckpointFiles& files, const std::string& weight) {
-    for (const char* suffix : parts)
-        if (const TensorInfo* tensor = files.find(weight + suffix)) files.drop(*tensor);
+    for (std::string_view part : parts)
+        if (const TensorInfo* tensor = files.find(fmt::format("{}{}", weight, part))) files.drop(*tensor);
 }
 
 }  // namespace tandem

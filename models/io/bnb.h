@@ -2,9 +2,11 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "models/io/checkpoint_files.h"
 #include "quant/quant_tensor.h"
@@ -27,6 +29,15 @@ struct BnbWeight {
 // `weight` is the tensor's name, "….q_proj.weight". Empty where it has no quant_state, which is what tells that a
 // weight is quantized (never its dtype). An InputError names the part that is missing or has a wrong size.
 std::optional<BnbWeight> find_bnb_weight(const CheckpointFiles& files, const std::string& weight);
+
+// Every weight of the checkpoint that is in 4 bits, by its tensor's name.
+std::map<std::string, QuantSpec> bnb_weights(const CheckpointFiles& files);
+
+// The names of the tensors that make up a weight quantized as `spec` says.
+std::vector<std::string> bnb_tensors(const std::string& weight, const QuantSpec& spec);
+
+// The name of the first tensor of scales that holds NaN or infinity; empty: none.
+std::string nonfinite_tensor(const std::string& weight, const BnbWeight& w);
 
 // Into the layout of quant_layout(spec, rows * cols); `to` has its size, bytes between the parts become zero.
 void copy_bnb_weight(const BnbWeight& weight, std::span<std::byte> to);

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <map>
 
 #include "models/io/files.h"
@@ -105,6 +106,13 @@ const TensorInfo& CheckpointFiles::get(std::string_view name, std::span<const st
         throw InputError(fmt::format("[checkpoint] {}: tensor '{}' is {}, config.json asks for {}",
                                      file_of(tensor).string(), name, text_of(tensor.dims), text_of(dims)));
     return tensor;
+}
+
+std::vector<const TensorInfo*> CheckpointFiles::tensors() const {
+    std::vector<const TensorInfo*> all;
+    for (const auto& [name, place] : places_) all.push_back(place.tensor);
+    std::ranges::sort(all, {}, &TensorInfo::name);
+    return all;
 }
 
 const SafetensorsFile& CheckpointFiles::shard(const TensorInfo& tensor) const {

@@ -31,6 +31,8 @@ class CheckpointFiles {
     void drop(const TensorInfo& tensor) const { shard(tensor).drop(tensor); }
     const std::filesystem::path& file_of(const TensorInfo& tensor) const { return shard(tensor).path(); }
 
+    std::vector<const TensorInfo*> tensors() const;  // of all shards, sorted by name
+
     const std::filesystem::path& path() const { return path_; }
     const std::vector<SafetensorsFile>& shards() const { return shards_; }
 

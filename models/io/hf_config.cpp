@@ -31,14 +31,34 @@ int size(const JsonFields& f, std::string_view key) {
     return int(f.required(key, f.integer(key, JsonFields::positive)));
 }
 
-void read_sizes(const JsonFields& f, LlamaConfig& c) {
+int read_kv_heads(const JsonFields& f, Family family, int heads) {
+    std::string_view key = "num_key_value_heads";
+    int otherwise = heads;  // where it is null, or a Llama does not write it
+    if (!f.present(key) && family == Family::mistral) otherwise = 8;
+    if (!f.present(key) && family == Family::qwen2) otherwise = 32;
+    return int(f.integer(key, JsonFields::positive).value_or(otherwise));
+}
+
+// The first Llamas have max_sequence_length or nothing; then transformers' defaults count.
+std::int64_t read_max_positions(const JsonFields& f, Family family) {
+    for (std::string_view key : {"max_position_embeddings", "max_sequence_length"})
+        if (std::optional<std::int64_t> n = f.integer(key, JsonFields::positive)) return *n;
+    switch (family) {
+        case Family::llama: return 2048;
+        case Family::mistral: return 131072;
+        case Family::qwen2: return 32768;
+    }
+    return 0;
+}
+
+void read_sizes(const JsonFields& f, Family family, LlamaConfig& c) {
     c.hidden = size(f, "hidden_size");
     c.layers = int(f.required("num_hidden_layers", f.integer("num_hidden_layers", {1, 10000})));
     c.heads = size(f, "num_attention_heads");
-    c.kv_heads = int(f.integer("num_key_value_heads", JsonFields::positive).value_or(c.heads));
+    c.kv_heads = read_kv_heads(f, family, c.heads);
     c.intermediate = size(f, "intermediate_size");
     c.vocab = size(f, "vocab_size");
-    c.max_positions = size(f, "max_position_embeddings");
+    c.max_positions = read_max_positions(f, family);
     if (c.heads % c.kv_heads != 0)
         f.fail("num_key_value_heads", fmt::format("is {}, which does not divide the {} heads", c.kv_heads, c.heads));
     if (std::optional<std::int64_t> head_dim = f.integer("head_dim", JsonFields::positive)) {
@@ -60,7 +80,8 @@ void read_switches(const JsonFields& f, Family family, LlamaConfig& c) {
     if (rms_eps < 1e-30 || rms_eps >= 1)
         f.fail("rms_norm_eps", fmt::format("must be from 1e-30 to 1, got {}", rms_eps));
     c.rms_eps = float(rms_eps);
-    c.tied = f.boolean("tie_word_embeddings").value_or(false);
+    c.claims_tied = f.boolean("tie_word_embeddings");
+    c.tied = c.claims_tied.value_or(false);
     // Llama has either as an option; Qwen2 always biases q, k and v; Mistral none. Theirs are no keys of the file.
     bool bias = family == Family::llama && f.boolean("attention_bias").value_or(false);
     c.attention_bias = {.qkv = bias || family == Family::qwen2, .o = bias};
@@ -119,15 +140,21 @@ DType read_stored(const JsonFields& f) {
     f.fail(key, fmt::format("is '{}'; supported are float32, bfloat16, float16, float64", name));
 }
 
-QuantSpec read_quantization(const JsonFields& q) {
-    static constexpr const char* supported = "supported is bitsandbytes with load_in_4bit, nf4 or fp4";
-    std::string method = q.text("quant_method").value_or("none");
-    if (method != "bitsandbytes") q.fail("quant_method", fmt::format("is '{}'; {}", method, supported));
-    if (!q.boolean("load_in_4bit").value_or(false)) q.fail("load_in_4bit", fmt::format("is not true; {}", supported));
-    std::string type = q.text("bnb_4bit_quant_type").value_or("fp4");  // bitsandbytes' default
-    if (type != "nf4" && type != "fp4") q.fail("bnb_4bit_quant_type", fmt::format("is '{}'; {}", type, supported));
-    return {.format = type == "nf4" ? WeightFormat::nf4 : WeightFormat::fp4,
-            .nested = q.boolean("bnb_4bit_use_double_quant").value_or(false)};
+// What is quantized, and how, each tensor's quant_state says. Of the configuration only the method counts: one that is
+// not bitsandbytes' has tensors of its own. Before transformers 4.35 nobody wrote it.
+bool read_quantization(const JsonFields& f) {
+    bool there = false;
+    for (std::string_view key : {"quantization_config", "compression_config"}) {  // the latter is older
+        std::optional<JsonFields> q = f.object(key);
+        if (!q) continue;
+        std::string method = q->text("quant_method").value_or("bitsandbytes");
+        if (method != "bitsandbytes")
+            q->fail("quant_method", fmt::format("is '{}'; supported is bitsandbytes in 4 bits (nf4, fp4): get such a "
+                                                "copy of the model, or a 16-bit one",
+                                                method));
+        there = true;
+    }
+    return there;
 }
 
 }  // namespace
@@ -138,17 +165,15 @@ LlamaConfig read_hf_config(const fs::path& folder) {
     JsonFields f(json, path.string());
     Family family = read_family(f);
     LlamaConfig c;
-    read_sizes(f, c);
+    c.model_type = *f.text("model_type");
+    read_sizes(f, family, c);
     read_switches(f, family, c);
     c.rope = read_rope_config(f, c.head_dim, c.max_positions);
     c.sliding_window = read_window(f, family, c.layers);
     read_token_ids(f, family, c);
     read_generation_config(folder / "generation_config.json", c);
     c.stored = read_stored(f);
-    if (std::optional<JsonFields> q = f.object("quantization_config")) {
-        c.prequantized = read_quantization(*q);
-        c.skip_modules = q->texts("llm_int8_skip_modules").value_or(std::vector<std::string>{});
-    }
+    c.claims_quantized = read_quantization(f);
     return c;
 }
 

@@ -7,11 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "models/io/files.h"
+#include "quant/block4/magnitude.h"
 
 namespace tandem {
 
@@ -77,16 +79,23 @@ void SafetensorsFile::drop(const TensorInfo& tensor) const {
     ::madvise(const_cast<std::byte*>(map_.data()) + begin, tensor.offset + tensor.bytes - begin, MADV_DONTNEED);
 }
 
-void to_float(DType dtype, std::span<const std::byte> from, std::span<float> to) {
+bool to_float(DType dtype, std::span<const std::byte> from, std::span<float> to) {
+    constexpr std::size_t piece = 4096;  // stays in the L1 cache for the second look
+    std::int32_t largest = 0;
     visit_float(dtype, [&]<class T>() {
         if (from.size() != to.size() * sizeof(T))
             throw Error(fmt::format("[to_float] expected {} bytes, got {}", to.size() * sizeof(T), from.size()));
-        for (std::size_t i = 0; i < to.size(); i++) {
-            T value;
-            std::memcpy(&value, from.data() + i * sizeof(T), sizeof(T));
-            to[i] = float(value);
+        for (std::size_t begin = 0; begin < to.size(); begin += piece) {
+            std::size_t end = std::min(begin + piece, to.size());
+            for (std::size_t i = begin; i < end; i++) {
+                T value;
+                std::memcpy(&value, from.data() + i * sizeof(T), sizeof(T));
+                to[i] = float(value);
+            }
+            largest = std::max(largest, max_magnitude_bits(to.data() + begin, std::int64_t(end - begin)));
         }
     });
+    return largest < magnitude_of_infinity;
 }
 
 }  // namespace tandem

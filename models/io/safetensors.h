@@ -37,7 +37,8 @@ class SafetensorsFile {
     std::unordered_map<std::string_view, std::size_t> index_;  // names live in header_.tensors
 };
 
-// Converts a tensor's bytes of type f64, f32, bf16 or f16.
-void to_float(DType dtype, std::span<const std::byte> from, std::span<float> to);
+// Converts a tensor's bytes of type f64, f32, bf16 or f16. False where a value is NaN or infinite in f32; it is
+// converted all the same.
+bool to_float(DType dtype, std::span<const std::byte> from, std::span<float> to);
 
 }  // namespace tandem

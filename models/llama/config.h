@@ -1,11 +1,11 @@
-// The shape of a Llama and of its relatives (Mistral, Qwen2), as config.json tells it.
+// The shape of a Llama and of its relatives (Mistral, Qwen2), as config.json tells it; what a checkpoint's tensors
+// decide against it is settled by models/io/tensor_facts.h.
 #pragma once
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "quant/quant_tensor.h"
 #include "runtime/dtype.h"
 
 namespace tandem {
@@ -31,18 +31,19 @@ struct AttentionBias {
 };
 
 struct LlamaConfig {
+    std::string model_type = "llama";
     int hidden = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, intermediate = 0, vocab = 0;
     std::int64_t max_positions = 0;
     float rms_eps = 1e-6f;
     RopeConfig rope;
-    bool tied = false;  // lm_head is embed_tokens
+    bool tied = false;                // lm_head is embed_tokens
+    std::optional<bool> claims_tied;  // what config.json says of it; empty: nothing
+    bool claims_quantized = false;    // config.json has a quantization_config (of bitsandbytes)
     AttentionBias attention_bias;
     bool mlp_bias = false;
     std::vector<int> eos_ids;  // each ends a text; empty: none known
     std::optional<int> bos_id;
     std::optional<std::int64_t> sliding_window;  // tokens; attention over a longer context would differ
-    std::optional<QuantSpec> prequantized;       // the checkpoint's projections are 4-bit already
-    std::vector<std::string> skip_modules;       // those of them that are not
     DType stored = DType::f32;                   // the type that config.json gives for the weights
 };
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/llama/first_bad.h"
+
 namespace tandem {
 
 namespace {
@@ -35,10 +37,22 @@ Generator::Generator(Context& ctx, const Llama& model, LayerStore& store, std::i
       caches_(make_kv_caches(ctx, model.config, capacity)) {}
 
 std::vector<float> Generator::next_logits(std::span<const std::int32_t> tokens, const char* phase) {
+    std::int64_t past = caches_.past;
+    HostBatch host = HostBatch::continuation(tokens, past);
+    std::vector<float> out = next_logits(host, phase);
+    if (std::ranges::all_of(out, [](float x) { return std::isfinite(x); })) return out;
+    caches_.past = past;
+    int unit = first_bad_unit(ctx_, model_, store_, host, &caches_);
+    throw NotFinite(fmt::format("the logits after {} tokens are not finite (the first bad output is that of {}); "
+                                "compute in fp32, or use another model or adapter",
+                                past + std::int64_t(tokens.size()), name_of_output(model_.params, unit)));
+}
+
+std::vector<float> Generator::next_logits(const HostBatch& host, const char* phase) {
     PhaseScope scope(ctx_.memory(), phase);
     std::vector<int> schedule = forward_schedule(model_.params);
     store_.schedule(schedule);
-    Batch batch = upload(ctx_, model_.rotary, HostBatch::continuation(tokens, caches_.past));
+    Batch batch = upload(ctx_, model_.rotary, host);
     Value h = hidden_states(ctx_, model_, store_, batch, &caches_);
     Tensor last = logits(ctx_, model_, store_, h.tensor().slice(h.rows() - 1, h.rows()));
     std::vector<float> out(std::size_t(last.elements()));
@@ -73,6 +87,8 @@ void Generator::plan() {
     std::vector<std::int32_t> tokens(std::size_t(capacity_), 0);
     caches_.past = 0;
     next_logits(tokens, "prefill");
+    caches_.past = 0;
+    first_bad_unit(ctx_, model_, store_, HostBatch::continuation(tokens, 0), &caches_);
     caches_.past = capacity_ - 1;
     next_logits(std::span(tokens).first(1), "decode");
 }

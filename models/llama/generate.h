@@ -25,7 +25,8 @@ class Generator {
     // The cache, for prompts and answers of `capacity` tokens together, is allocated here and kept.
     Generator(Context& ctx, const Llama& model, LayerStore& store, std::int64_t capacity);
 
-    // An InputError if the prompt is empty, holds an id outside the vocabulary, or leaves no room.
+    // An InputError if the prompt is empty, holds an id outside the vocabulary, or leaves no room;
+    // NotFinite if a token's logits are not.
     Answer run(std::span<const std::int32_t> prompt, const GenerateSettings& settings);
 
     // Runs each phase once at its largest, for the memory plan.
@@ -33,6 +34,7 @@ class Generator {
 
   private:
     std::vector<float> next_logits(std::span<const std::int32_t> tokens, const char* phase);
+    std::vector<float> next_logits(const HostBatch& host, const char* phase);
     Context& ctx_;
     const Llama& model_;
     LayerStore& store_;

@@ -12,8 +12,7 @@ constexpr std::int64_t element_alignment = unit_alignment / sizeof(float);
 
 class TableBuilder {
   public:
-    TableBuilder(const LlamaConfig& config, const ParamSetup& setup, Params& params)
-        : config_(config), setup_(setup), params_(params) {}
+    TableBuilder(const ParamSetup& setup, Params& params) : setup_(setup), params_(params) {}
 
     int unit(std::string name) {
         params_.units.push_back({std::move(name), 0, 0});
@@ -33,7 +32,7 @@ class TableBuilder {
         RandomSite site{std::uint32_t(layer + 1), std::uint32_t(module)};
         RandomSite base_site{site.layer, base_module + site.module};
         Linear w;
-        w.weight.quant = quantized(full) ? setup_.quant : std::nullopt;
+        w.weight.quant = setup_.quant.of(full + ".weight");
         w.weight.param = w.weight.quant ? frozen(unit, full + ".weight", {out, in}, w.weight.quant, base_site)
                                         : dense(unit, full + ".weight", {out, in}, base_site);
         if (bias) w.bias = dense(unit, full + ".bias", {out}, {site.layer, base_module + 32 + site.module});
@@ -49,13 +48,6 @@ class TableBuilder {
     static constexpr std::uint32_t base_module = 64;  // modules below it are LoRA's
 
   private:
-    bool quantized(const std::string& full) const {
-        const auto& skip = config_.skip_modules;
-        return setup_.quant && std::none_of(skip.begin(), skip.end(), [&](const std::string& s) {
-                   return full == s || full.ends_with("." + s) || full.starts_with(s + ".");
-               });
-    }
-
     Param frozen(int unit, std::string name, const Shape& shape, std::optional<QuantSpec> quant, RandomSite site) {
         UnitLayout& u = params_.units[std::size_t(unit)];
         Param p{unit, false, std::int64_t(u.frozen_bytes), shape, setup_.compute};
@@ -73,7 +65,6 @@ class TableBuilder {
         return p;
     }
 
-    const LlamaConfig& config_;
     const ParamSetup& setup_;
     Params& params_;
 };
@@ -106,7 +97,7 @@ const std::vector<std::string>& projection_names() {
 
 Params make_params(const LlamaConfig& c, const ParamSetup& setup) {
     Params p;
-    TableBuilder b(c, setup, p);
+    TableBuilder b(setup, p);
     p.embedding.unit = b.unit(c.tied ? "embedding and head" : "embedding");
     p.embedding.weight = b.dense(p.embedding.unit, "model.embed_tokens.weight", {c.vocab, c.hidden}, {0, 32});
     for (int i = 0; i < c.layers; i++) p.layers.push_back(make_layer(b, c, i));

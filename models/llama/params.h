@@ -1,8 +1,10 @@
 // The parameter table of a Llama: every tensor with its name, unit, place and kind. Allocation, sharding, loading,
 // naming and saving all read this one table.
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/adapt/lora_spec.h"
@@ -11,12 +13,31 @@
 
 namespace tandem {
 
+// How the weights of the projections are held, tensor by tensor.
+class WeightFormats {
+  public:
+    WeightFormats() = default;                                 // all dense
+    WeightFormats(const QuantSpec& all) : all_(all) {}         // each of them so
+    WeightFormats(std::map<std::string, QuantSpec> quantized)  // these, by name; the others are dense
+        : quantized_(std::move(quantized)) {}
+
+    std::optional<QuantSpec> of(const std::string& weight) const {
+        auto at = quantized_.find(weight);
+        return at == quantized_.end() ? all_ : at->second;
+    }
+    explicit operator bool() const { return all_ || !quantized_.empty(); }  // something is quantized
+
+  private:
+    std::optional<QuantSpec> all_;
+    std::map<std::string, QuantSpec> quantized_;
+};
+
 // What becomes of the weights in this run.
 struct ParamSetup {
     DType compute = DType::f32;
-    bool train_base = false;         // every weight is trained (train type full)
-    std::optional<QuantSpec> quant;  // of the seven projections of each layer; not with train_base
-    std::optional<LoraSpec> lora;    // not with train_base
+    bool train_base = false;       // every weight is trained (train type full)
+    WeightFormats quant;           // of the seven projections of each layer; not with train_base
+    std::optional<LoraSpec> lora;  // not with train_base
 };
 
 struct TableEntry {

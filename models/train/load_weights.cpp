@@ -52,10 +52,9 @@ class Loader {
 
     void load(const TableEntry& e) {
         if (e.kind != TableEntry::Kind::base) return load_adapter(e);
-        if (e.quant && load_prequantized(e)) return;
         if (e.param.trainable) return store_master(e, values(e));
-        if (e.quant) return quantize_and_store(e);
-        store_dense(e, values(e));
+        if (!e.quant) return store_dense(e, values(e));
+        if (!load_prequantized(e)) quantize_and_store(e);
     }
     std::uint64_t hash() const { return hash_; }
 
@@ -66,52 +65,62 @@ class Loader {
             random_values(e, source_.seed, v);
             return v;
         }
+        if (std::optional<std::vector<std::byte>> bytes = stored_4bit(e)) {  // a head: held dense
+            BnbWeight w = *find_bnb_weight(*source_.files, e.name);
+            dequantize(quant_view(w.spec, w.rows, w.cols, bytes->data()), 0, std::int64_t(v.size()), v.data());
+            return v;
+        }
         const TensorInfo& info = source_.files->get(e.name);
-        to_float(info.dtype, source_.files->bytes(info), v);
+        if (!to_float(info.dtype, source_.files->bytes(info), v)) refuse(e.name);
         source_.files->drop(info);
         return v;
     }
 
-    bool load_prequantized(const TableEntry& e) {
-        if (!source_.files) return false;
+    // Empty where the checkpoint does not hold it in 4 bits.
+    std::optional<std::vector<std::byte>> stored_4bit(const TableEntry& e) const {
+        if (!source_.files) return {};
         std::optional<BnbWeight> w = find_bnb_weight(*source_.files, e.name);
-        if (!w) return false;
+        if (!w) return {};
+        if (std::string bad = nonfinite_tensor(e.name, *w); !bad.empty()) refuse(bad);
         std::vector<std::byte> bytes(quant_layout(w->spec, w->rows * w->cols).bytes);
         copy_bnb_weight(*w, bytes);
-        store_frozen(e, bytes);
         drop_bnb_weight(*source_.files, e.name);
-        return true;
+        return bytes;
+    }
+
+    [[noreturn]] void refuse(const std::string& tensor) const {
+        throw InputError(fmt::format("{}: {} holds NaN or infinity; get a sound copy of the model",
+                                     source_.files->file_of(source_.files->get(tensor)).string(), tensor));
+    }
+
+    bool load_prequantized(const TableEntry& e) {
+        std::optional<std::vector<std::byte>> bytes = stored_4bit(e);
+        if (bytes) store_frozen(e, *bytes);
+        return bytes.has_value();
     }
 
     void quantize_and_store(const TableEntry& e) {
         std::vector<std::byte> bytes(quant_layout(*e.quant, e.param.shape.elements()).bytes);
-        bool finite = true;
-        ctx_.run({"quantize", {}, {}, {}}, [&](const auto& device) { finite = quantize_on(device, e, bytes); });
-        if (!finite)
-            throw InputError(
-                fmt::format("{} holds NaN or infinity and cannot be quantized; get a sound copy of the model", e.name));
+        ctx_.run({"quantize", {}, {}, {}}, [&](const auto& device) { quantize_on(device, e, bytes); });
         store_frozen(e, bytes);
     }
 
-    bool quantize_on(const CpuDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
+    void quantize_on(const CpuDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
         const std::vector<float> v = values(e);
-        const std::int64_t n = std::int64_t(v.size());
-        if (has_nonfinite(v.data(), n, *device.pool)) return false;
-        quantize(*e.quant, v.data(), n, bytes.data(), *device.pool);
-        return true;
+        quantize(*e.quant, v.data(), std::int64_t(v.size()), bytes.data(), *device.pool);
     }
 
-    bool quantize_on(const CudaDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
+    void quantize_on(const CudaDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
         // The parts of a toy's weight are mostly padding, and may not fit its tiles: the host makes the same bytes.
         if (!fits_on_card(device, *e.quant, e.param.shape.elements())) return quantize_on(ctx_.cpu(), e, bytes);
         const TensorInfo* info = source_.files ? &source_.files->get(e.name) : nullptr;
         if (!info || info->dtype == DType::f64) {
             const std::vector<float> v = values(e);
-            return quantize(device, *e.quant, DType::f32, std::as_bytes(std::span(v)), bytes);
+            quantize(device, *e.quant, DType::f32, std::as_bytes(std::span(v)), bytes);
+            return;
         }
-        const bool finite = quantize(device, *e.quant, info->dtype, source_.files->bytes(*info), bytes);
+        if (!quantize(device, *e.quant, info->dtype, source_.files->bytes(*info), bytes)) refuse(e.name);
         source_.files->drop(*info);
-        return finite;
     }
 
     void store_dense(const TableEntry& e, const std::vector<float>& v) {
@@ -136,7 +145,11 @@ class Loader {
         bool is_a = e.kind == TableEntry::Kind::lora_a;
         if (source_.adapter) {
             const AdapterModule& m = *source_.adapter->find(module_of(e));
-            return store_master(e, is_a ? source_.adapter->a(m) : source_.adapter->b(m));
+            std::vector<float> v = is_a ? source_.adapter->a(m) : source_.adapter->b(m);
+            if (has_nonfinite(v.data(), std::int64_t(v.size()), *ctx_.cpu().pool))
+                throw InputError(fmt::format("{}: {} holds NaN or infinity; give the adapter of a sound run",
+                                             source_.adapter->file().string(), e.name));
+            return store_master(e, v);
         }
         std::vector<float> v(std::size_t(e.param.shape.elements()), 0.0f);
         if (is_a) initial_lora_a(e, source_.seed, v);
@@ -157,26 +170,6 @@ std::uint64_t load_weights(const Params& params, const WeightSource& source, std
     for (std::size_t i = std::size_t(part); i < params.table.size(); i += std::size_t(parts))
         loader.load(params.table[i]);
     return loader.hash();
-}
-
-void check_weights(const Params& params, const CheckpointFiles& files) {
-    for (const TableEntry& e : params.table) {
-        if (e.kind != TableEntry::Kind::base) continue;
-        if (std::optional<BnbWeight> w = find_bnb_weight(files, e.name)) {
-            if (!e.quant || *e.quant != w->spec || Shape{w->rows, w->cols} != e.param.shape)
-                throw InputError(
-                    fmt::format("{}: {} is quantized in the checkpoint in a way that its config.json does not say",
-                                files.path().string(), e.name));
-            continue;
-        }
-        std::vector<std::int64_t> dims;
-        for (int i = 0; i < e.param.shape.rank(); i++) dims.push_back(e.param.shape[i]);
-        const TensorInfo& info = files.get(e.name, dims);
-        if (info.dtype != DType::f32 && info.dtype != DType::bf16 && info.dtype != DType::f16 &&
-            info.dtype != DType::f64)
-            throw InputError(fmt::format("{}: {} has type {}; expected f32, bf16 or f16", files.file_of(info).string(),
-                                         e.name, name_of(info.dtype)));
-    }
 }
 
 void check_adapter(const Params& params, const Adapter& adapter) {

@@ -21,12 +21,10 @@ struct WeightSource {
 // Loads every `parts`-th tensor of the table, from number `part` on, into all stores. Run by as many threads as there
 // are ranks, each with its own part and context; a barrier must follow. A rank on a card quantizes there, to the bytes
 // that a CPU would give, in the memory of its scratch and tiles. Returns a hash of the base tensors it saw, to be
-// summed over parts: the identity of the base weights as this run holds them.
+// summed over parts: the identity of the base weights as this run holds them. NaN or infinity in a weight, in the
+// scales of one in 4 bits, or in the adapter is an InputError that names the tensor.
 std::uint64_t load_weights(const Params& params, const WeightSource& source, std::span<LayerStore* const> stores,
                            int part, int parts, Context& ctx);
-
-// Refuses a checkpoint that lacks a tensor of the table, or has one of another shape, before anything is loaded.
-void check_weights(const Params& params, const CheckpointFiles& files);
 
 // Refuses an adapter whose modules are not those that the table has adapters for.
 void check_adapter(const Params& params, const Adapter& adapter);

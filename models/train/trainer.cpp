@@ -6,8 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "models/llama/first_bad.h"
 #include "ops/adamw/adamw.h"
-#include "ops/all_finite/all_finite.h"
 #include "ops/fill/fill.h"
 #include "ops/grad_norm/grad_norm.h"
 #include "ops/sgd/sgd.h"
@@ -15,12 +15,6 @@
 namespace tandem {
 
 namespace {
-
-double read(Context& ctx, const Tensor& t) {
-    double value = 0;
-    ctx.download(std::as_writable_bytes(std::span(&value, 1)), t);
-    return value;
-}
 
 Tensor view(const std::byte* data, const UnitState& s, DType type) { return {data, Shape{s.range.elements}, type}; }
 
@@ -45,7 +39,6 @@ Trainer::Trainer(Context& ctx, LayerStore& store, Collective& ranks, const Llama
         }
         states_.push_back(std::move(s));
     }
-    finite_ = ctx.empty({1}, DType::f64, "trainer.finite", Category::workspace);
     numbers_ = ctx.empty({settings.micro_batches + std::int64_t(states_.size())}, DType::f64, "trainer.numbers",
                          Category::workspace);
     ctx.random.seed = settings.seed;
@@ -114,41 +107,21 @@ std::vector<double> Trainer::numbers() {
     return sums;
 }
 
-// The first unit, in the graph's order, whose output is bad on any rank; the number of units if only the head's is.
-int Trainer::first_bad_unit(const StepInput& input) {
-    std::int32_t bad = std::int32_t(model_.params.units.size());
-    std::vector<int> schedule = forward_schedule(model_.params);
-    for (const HostBatch& host : input.micro) {
-        PhaseScope phase(ctx_.memory(), "diagnose");
-        store_.schedule(schedule);
-        Batch batch = upload(ctx_, model_.rotary, host);
-        hidden_states(ctx_, model_, store_, batch, nullptr, [&](int unit, const Tensor& h) {
-            all_finite(ctx_, h, finite_);
-            if (read(ctx_, finite_) == 0) bad = std::min(bad, unit);
-        });
-    }
-    std::vector<std::int32_t> all(std::size_t(ranks_.world_size()));
-    ranks_.all_gather(std::as_bytes(std::span(&bad, 1)), std::as_writable_bytes(std::span(all)));
-    return *std::min_element(all.begin(), all.end());
-}
-
 std::string Trainer::first_bad(const StepInput& input, double loss, const std::vector<double>& squares) {
-    const std::vector<UnitLayout>& units = model_.params.units;
     if (!std::isfinite(loss)) {
-        std::size_t unit = std::size_t(first_bad_unit(input));
-        return fmt::format("the loss (the first bad output is that of {})",
-                           unit < units.size() ? units[unit].name : "the head");
+        int unit = first_bad_unit(ctx_, model_, store_, ranks_, input.micro);
+        return fmt::format("the loss (the first bad output is that of {})", name_of_output(model_.params, unit));
     }
     // Backward runs from the last unit to the first: the last one with a bad gradient was bad first.
     for (std::size_t i = squares.size(); i-- > 0;)
         if (!std::isfinite(squares[i]))
-            return fmt::format("the gradient of {}", units[std::size_t(states_[i].unit)].name);
+            return fmt::format("the gradient of {}", name_of_output(model_.params, states_[i].unit));
     return "";
 }
 
 void Trainer::plan(const StepInput& input) {
     step(input, 0);
-    first_bad_unit(input);
+    first_bad_unit(ctx_, model_, store_, ranks_, input.micro);
 }
 
 void Trainer::update(double lr, double gradient_scale) {

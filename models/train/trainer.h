@@ -60,7 +60,6 @@ class Trainer {
     Tensor number(std::int64_t i) const { return numbers_.slice(i, i + 1); }
     void drop_gradients();
     std::string first_bad(const StepInput& input, double loss, const std::vector<double>& squares);
-    int first_bad_unit(const StepInput& input);
 
     Context& ctx_;
     LayerStore& store_;
@@ -69,7 +68,6 @@ class Trainer {
     TrainSettings settings_;
     std::vector<int> schedule_;
     std::vector<UnitState> states_;
-    Tensor finite_;   // f64 [1]
     Tensor numbers_;  // f64 [micro_batches + states]: losses, then each unit's sum of squared gradients
     std::int64_t steps_ = 0, updates_ = 0;
 };

@@ -1,4 +1,5 @@
 // NaN and infinity: skipped on every rank, named, never saved.
+#include <cmath>
 #include <cstring>
 
 #include "tests/support/model_files.h"
@@ -17,10 +18,10 @@ Arguments lora(const fs::path& model, const fs::path& output) {
 
 }  // namespace
 
-TEST_CASE("not finite: a weight that is NaN ends the run after five steps that every rank skips") {
+TEST_CASE("not finite: a weight that overflows ends the run after five steps that every rank skips") {
     Scratch scratch;
     copy_model(scratch / "m");
-    set_bf16(scratch / "m", spoilt, 5, 0x7fc0);
+    set_bf16(scratch / "m", spoilt, 5, 0x7f7f);  // 3.4e38
     Exit e = run(lora(scratch / "m", scratch / "run"));
     CHECK(e.code == 1);
     for (int step = 1; step <= 5; step++)
@@ -34,15 +35,88 @@ TEST_CASE("not finite: a weight that is NaN ends the run after five steps that e
     CHECK(!fs::exists(scratch / "run" / "adapter"));
 }
 
-TEST_CASE("not finite: a NaN that would be quantized is refused by the tensor's name") {
+TEST_CASE("not finite: a weight that is NaN or infinite is refused by the tensor's name, quantized or not") {
     Scratch scratch;
     copy_model(scratch / "m");
     for (int bits : {0x7fc0, 0x7f80, 0xff80}) {  // NaN, infinity, -infinity
         set_bf16(scratch / "m", spoilt, 5, bits);
-        Exit e = run(training(scratch / "run", 2) + Arguments{"--model", scratch / "m"});
-        CHECK(e.code == 2);
-        CHECK_MESSAGE(e.says(std::string(spoilt) + " holds NaN or infinity and cannot be quantized"), e.err);
-        CHECK(!fs::exists(scratch / "run" / "checkpoints"));
+        for (const char* type : {"qlora", "lora"}) {
+            Arguments model{"--model", scratch / "m", "--train-type", type};
+            for (const Arguments& command :
+                 {training(scratch / "run", 2), Arguments{"eval"} + model_and_data(),
+                  Arguments{"generate", "--prompt-ids", "1,2", "--context-length", "16", "--threads", "2"}}) {
+                Exit e = run(command + model);
+                CHECK(e.code == 2);
+                CHECK_MESSAGE(e.says(std::string(spoilt) + " holds NaN or infinity; get a sound copy of the model"),
+                              e.err);
+                CHECK(e.out.empty());
+            }
+            CHECK(!fs::exists(scratch / "run" / "checkpoints"));
+            CHECK(!fs::exists(scratch / "run" / "adapter"));
+            fs::remove_all(scratch / "run");
+        }
+    }
+}
+
+TEST_CASE("not finite: so is an adapter's") {
+    Scratch scratch;
+    const std::string module = "base_model.model.model.layers.1.mlp.up_proj.";
+    for (const char* part : {"lora_A.weight", "lora_B.weight"})
+        for (float bad : {HUGE_VALF, std::nanf("")}) {
+            fs::remove_all(scratch / "a");
+            fs::copy(golden("adapters/lora-llama2/final"), scratch / "a");
+            fs::path file = scratch / "a" / "adapter_model.safetensors";
+            fs::permissions(file, fs::perms::owner_write, fs::perm_options::add);
+            Shard shard(file);
+            std::size_t end = shard.header[module + part]["data_offsets"][1];
+            REQUIRE(shard.header[module + part]["dtype"] == "F32");
+            std::memcpy(shard.data.data() + end - sizeof(bad), &bad, sizeof(bad));
+            shard.write(file);
+            Arguments plain{"--output-dir", scratch / "run", "--max-steps", "2", "--init-adapter", scratch / "a"};
+            Arguments prompt{"generate", "--model", golden("models/llama2-mha"), "--prompt-ids", "1", "--adapter",
+                             scratch / "a"};
+            for (const Arguments& command :
+                 {Arguments{"train"} + model_and_data() + plain,
+                  Arguments{"eval"} + model_and_data() + Arguments{"--adapter", scratch / "a"}, prompt}) {
+                Exit e = run(command);
+                CHECK(e.code == 2);
+                CHECK_MESSAGE(e.says(std::string("model.layers.1.mlp.up_proj.") + part + " holds NaN or infinity"),
+                              e.err);
+                CHECK(e.says("adapter_model.safetensors: "));
+                CHECK(e.out.empty());
+            }
+            CHECK(!fs::exists(scratch / "run" / "adapter"));
+        }
+}
+
+TEST_CASE("not finite: eval and generate that meet it exit 1 and name the first bad layer, on any number of ranks") {
+    struct Case {
+        std::string norm;  // and what follows it
+        const char* layer;
+    };
+    for (const Case& c : {Case{"model.layers.0.input_layernorm.weight", "layer 0"},
+                          {"model.layers.1.post_attention_layernorm.weight", "layer 1"},
+                          {"model.layers.3.post_attention_layernorm.weight", "layer 3"},
+                          {"model.norm.weight", "the head"}}) {
+        Scratch scratch;
+        copy_model(scratch / "m");
+        for (std::size_t i = 0; i < 64; i++) {  // finite, but products are not
+            set_bf16(scratch / "m", c.norm, i, 0x7149);  // 1e30
+            set_bf16(scratch / "m", "lm_head.weight", i, 0x7f7f);
+        }
+        for (const char* ranks : {"cpu", "cpu,cpu"})
+            for (const char* precision : {"bf16", "fp32"}) {
+                Arguments model{"--model", scratch / "m", "--gpus", ranks, "--precision", precision, "--train-type",
+                                "lora", "--json"};
+                Exit e = run(Arguments{"eval"} + model_and_data() + model);
+                CHECK(e.code == 1);
+                CHECK(e.out.empty());
+                CHECK_MESSAGE(e.says(std::string("first bad output is that of ") + c.layer), e.err);
+                e = run(Arguments{"generate", "--prompt-ids", "5,6,7", "--temperature", "0.8"} + model);
+                CHECK(e.code == 1);
+                CHECK(e.out.empty());
+                CHECK_MESSAGE(e.says(std::string("first bad output is that of ") + c.layer), e.err);
+            }
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "dist/launch.h"
 #include "models/llama/rope_table.h"
+#include "models/train/check_weights.h"
 #include "ops/rmsnorm/rmsnorm.h"
 #include "tests/support/test_rank.h"
 #include "tools/inference.h"
@@ -54,7 +55,7 @@ class GoldenRun {
         setup.train_base = model.type == TrainType::full && !setup.quant;
         if (adapter_) setup.lora = lora_spec(*adapter_);
         params_ = make_params(model_.config, setup);
-        check_weights(params_, *model_.weights);
+        check_weights(model_.config, params_, *model_.weights);
         if (adapter_) check_adapter(params_, *adapter_);
     }
 

@@ -57,7 +57,8 @@ TEST_CASE("the golden models' configurations") {
     CHECK(c.eos_ids == std::vector{639});
     CHECK(c.stored == DType::bf16);
     CHECK(c.attention_bias == AttentionBias{});
-    CHECK_FALSE(c.prequantized);
+    CHECK_FALSE(c.claims_quantized);
+    CHECK(c.claims_tied == true);
     CHECK_FALSE(c.sliding_window);
 
     LlamaConfig q = read_hf_config(golden / "models/qwen2-bias");
@@ -68,10 +69,8 @@ TEST_CASE("the golden models' configurations") {
     CHECK_FALSE(q.sliding_window);
     CHECK_FALSE(q.tied);
 
-    CHECK(read_hf_config(golden / "models/llama2-mha-bnb-nf4-double").prequantized ==
-          QuantSpec{WeightFormat::nf4, true});
-    CHECK(read_hf_config(golden / "models/llama2-mha-bnb-fp4").prequantized == QuantSpec{WeightFormat::fp4, false});
-    CHECK(read_hf_config(golden / "models/llama2-mha-bnb-fp4").skip_modules.empty());
+    CHECK(q.claims_tied == false);
+    CHECK(read_hf_config(golden / "models/llama2-mha-bnb-fp4").claims_quantized);
 }
 
 TEST_CASE("defaults of each model type") {
@@ -82,17 +81,25 @@ TEST_CASE("defaults of each model type") {
     CHECK(c.stored == DType::f16);
     json few = llama2();
     for (const char* key : {"num_key_value_heads", "rms_norm_eps", "hidden_act", "rope_scaling", "tie_word_embeddings",
-                            "torch_dtype", "bos_token_id", "eos_token_id"})
+                            "torch_dtype", "bos_token_id", "eos_token_id", "max_position_embeddings"})
         few.erase(key);
     c = read(s, few);
     CHECK(c.kv_heads == 32);
+    CHECK(c.max_positions == 2048);
     CHECK(c.rms_eps == 1e-6f);
+    CHECK_FALSE(c.claims_tied);
+    CHECK_FALSE(c.tied);
+    CHECK(read(s, with(few, "max_sequence_length", 1024)).max_positions == 1024);
+    CHECK(read(s, with(few, "max_position_embeddings", nullptr)).max_positions == 2048);
+    CHECK(read(s, with(llama2(), "max_sequence_length", 1024)).max_positions == 4096);
     CHECK(c.bos_id == 1);
     CHECK(c.eos_ids == std::vector{2});
     CHECK(c.stored == DType::f32);
     few["model_type"] = "qwen2";
     few["attention_bias"] = false;
     c = read(s, few);
+    CHECK(c.kv_heads == 32);
+    CHECK(c.max_positions == 32768);
     CHECK_FALSE(c.bos_id);
     CHECK(c.eos_ids.empty());
     CHECK(c.attention_bias.qkv);
@@ -102,6 +109,9 @@ TEST_CASE("defaults of each model type") {
     few["head_dim"] = 256;
     c = read(s, few);
     CHECK(c.attention_bias == AttentionBias{});
+    CHECK(c.kv_heads == 8);
+    CHECK(read(s, with(few, "num_key_value_heads", nullptr)).kv_heads == 32);
+    CHECK(c.max_positions == 131072);
     CHECK(c.head_dim == 256);
     c = read(s, with(with(llama2(), "attention_bias", true), "mlp_bias", true));
     CHECK(c.attention_bias == AttentionBias{true, true});
@@ -177,13 +187,19 @@ void fails(const std::string& key, const json& value, const std::string& named =
 TEST_CASE("every bad value is an error with the file and the key") {
     Scratch s;
     for (const char* key : {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
-                            "vocab_size", "max_position_embeddings"}) {
+                            "vocab_size"}) {
         for (const json& value : {json(nullptr), json(0), json(-1), json(1.5), json("8"), json::array(), json(true),
                                   json(1e30), json(std::uint64_t(1) << 63), json(std::int64_t(1) << 31)})
             fails(key, value);
         json missing = llama2();
         missing.erase(key);
         CHECK_THROWS_AS(read(s, missing), InputError);
+    }
+    for (const char* key : {"max_position_embeddings", "max_sequence_length"}) {
+        json config = llama2();
+        config.erase("max_position_embeddings");
+        for (const json& value : {json(0), json(-1), json(1.5), json("8"), json(true), json(1e30)})
+            CHECK_THROWS_AS(read(s, with(config, key, value)), InputError);
     }
     fails("model_type", "gpt2");
     fails("model_type", nullptr);
@@ -226,15 +242,11 @@ TEST_CASE("every bad value of RoPE or quantization is an error with the file and
           "high_freq_factor");
     fails("rope_parameters", {{"full_attention", {{"rope_type", "default"}}}});
     fails("quantization_config", {{"quant_method", "gptq"}}, "quant_method");
-    fails("quantization_config", json::object(), "quant_method");
-    fails("quantization_config", {{"quant_method", "bitsandbytes"}, {"load_in_8bit", true}}, "load_in_4bit");
-    json bnb{{"quant_method", "bitsandbytes"}, {"load_in_4bit", true}, {"bnb_4bit_quant_type", "int4"}};
-    fails("quantization_config", bnb, "bnb_4bit_quant_type");
-    bnb["bnb_4bit_quant_type"] = "nf4";
-    bnb["llm_int8_skip_modules"] = {"lm_head"};
-    CHECK(read(s, with(llama2(), "quantization_config", bnb)).skip_modules == std::vector<std::string>{"lm_head"});
-    bnb["llm_int8_skip_modules"] = {1};
-    fails("quantization_config", bnb, "llm_int8_skip_modules");
+    fails("quantization_config", {{"quant_method", 4}}, "quant_method");
+    fails("quantization_config", "bitsandbytes");
+    fails("compression_config", {{"quant_method", "compressed-tensors"}}, "quant_method");
+    CHECK(read(s, with(llama2(), "quantization_config", json::object())).claims_quantized);
+    CHECK_FALSE(read(s, with(llama2(), "quantization_config", nullptr)).claims_quantized);
 }
 
 TEST_CASE("text that is no configuration is an error, whatever it is") {

@@ -5,8 +5,9 @@
 #include <cmath>
 
 #include "models/io/safetensors_writer.h"
-#include "tests/support/scratch.h"
-#include "tests/support/test_rank.h"
+#include "tests/models/io/support.h"
+#include "tests/support/golden_model.h"
+#include "tests/support/model_variant.h"
 
 using namespace tandem;
 using namespace tandem::test;
@@ -38,14 +39,24 @@ class LoadedBytes final : public LayerStore {
     std::vector<UnitLayout> units_;
 };
 
-Params small_llama(const QuantSpec& spec) {
+Params small_llama(const ParamSetup& setup) {
     LlamaConfig c;
     c.hidden = 64, c.layers = 1, c.heads = 4, c.kv_heads = 2, c.head_dim = 16, c.intermediate = 172, c.vocab = 33;
-    return make_params(c, {.compute = DType::bf16, .quant = spec});
+    c.attention_bias = {.qkv = true, .o = true}, c.mlp_bias = true;
+    return make_params(c, setup);
+}
+Params small_llama(const QuantSpec& spec) {
+    return small_llama({.compute = DType::bf16, .quant = spec, .lora = {}});
 }
 
-// Every tensor of the table in the type given; `bad` goes into the middle of up_proj.
-template <class T> CheckpointFiles checkpoint(const std::filesystem::path& path, const Params& params, float bad = 0) {
+struct BadWeight {
+    std::string name;
+    double value;
+};
+
+// Every tensor of the table in the type given, and in the middle of one of them what is no weight.
+template <class T>
+CheckpointFiles checkpoint(const std::filesystem::path& path, const Params& params, const BadWeight& bad = {}) {
     std::vector<TensorSpec> specs;
     for (const TableEntry& e : params.table) {
         std::vector<std::int64_t> dims;
@@ -59,7 +70,7 @@ template <class T> CheckpointFiles checkpoint(const std::filesystem::path& path,
             const auto at = std::uint32_t(4 * i);
             v[i] = T(normal(random_bits(philox_key(7, e.site), {0, 0, 0, at})).value[0]);
         }
-        if (bad != 0 && e.name.ends_with("up_proj.weight")) v[v.size() / 2] = T(bad);
+        if (e.name == bad.name) v[v.size() / 2] = T(bad.value);
         writer.write(e.name, std::as_bytes(std::span(v)));
     }
     writer.finish();
@@ -101,22 +112,63 @@ TEST_CASE_TEMPLATE("a rank on a card loads the bytes that one on a CPU loads", T
 
 TEST_CASE("noise is quantized on a card as on a CPU, and on the host where tiles are too small") {
     if (!has_card()) return;
-    const Params params = small_llama({});
+    const Params params = small_llama(QuantSpec{});
     const Loaded want = load(params, nullptr, DeviceKind::cpu);
     check_same(load(params, nullptr, DeviceKind::cuda), want);
     check_same(load(params, nullptr, DeviceKind::cuda, 0), want);
     check_same(load(params, nullptr, DeviceKind::cuda, 4096), want);  // some of them
 }
 
-TEST_CASE("a weight that cannot be quantized is named, on any device") {
+TEST_CASE_TEMPLATE("any weight that is not finite is named, on any device", T, bf16, f16, float, double) {
     Scratch scratch;
-    const Params params = small_llama({});
-    for (float bad : {std::numeric_limits<float>::infinity(), std::nanf("")}) {
-        const CheckpointFiles files = checkpoint<bf16>(scratch / "model.safetensors", params, bad);
-        for (DeviceKind kind : device_kinds())
-            CHECK_THROWS_WITH_AS(load(params, &files, kind),
-                                 "model.layers.0.mlp.up_proj.weight holds NaN or infinity and cannot be quantized; get "
-                                 "a sound copy of the model",
-                                 InputError);
+    const std::filesystem::path path = scratch / "model.safetensors";
+    ParamSetup dense{.compute = DType::bf16, .quant = {}, .lora = {}}, trained = dense, quantized = dense;
+    trained.train_base = true;
+    quantized.quant = QuantSpec{};
+    for (const ParamSetup& setup : {dense, trained, quantized}) {
+        const Params params = small_llama(setup);
+        CHECK(params.table.size() == 19);  // embedding, 2 norms, 7 weights and biases, norm, head
+        for (const TableEntry& e : params.table)
+            for (double bad : {HUGE_VAL, -HUGE_VAL, std::nan("")}) {
+                const CheckpointFiles files = checkpoint<T>(path, params, {e.name, bad});
+                const std::string message =
+                    path.string() + ": " + e.name + " holds NaN or infinity; get a sound copy of the model";
+                for (DeviceKind kind : device_kinds())
+                    CHECK_THROWS_WITH_AS(load(params, &files, kind), message.c_str(), InputError);
+            }
+        const CheckpointFiles sound = checkpoint<T>(path, params);
+        for (DeviceKind kind : device_kinds()) load(params, &sound, kind);
+    }
+}
+
+TEST_CASE("a weight that is too large for fp32 is infinite there") {
+    Scratch scratch;
+    const Params params = small_llama({.compute = DType::bf16, .quant = {}, .lora = {}});
+    for (double large : {1e300, -3.5e38}) {
+        const CheckpointFiles files =
+            checkpoint<double>(scratch / "model.safetensors", params, {"model.norm.weight", large});
+        CHECK_THROWS_AS(load(params, &files, DeviceKind::cpu), InputError);
+    }
+    load(params, nullptr, DeviceKind::cpu);
+}
+
+TEST_CASE("the scales of a weight in 4 bits are looked at") {
+    Scratch scratch;
+    for (const char* name : {"llama2-mha-bnb-nf4-double", "llama2-mha-bnb-fp4"}) {
+        ModelVariant sound(name);
+        std::size_t scales = 0;
+        for (const auto& [tensor, part] : sound.tensors) {
+            if (!tensor.starts_with("model.layers.1.mlp.up_proj.weight.") || part.dtype != DType::f32) continue;
+            scales++;
+            for (float bad : {HUGE_VALF, -HUGE_VALF, std::nanf("")}) {
+                ModelVariant m(name);
+                m.set(tensor, part.bytes.size() / 4 - 1, bad);
+                std::filesystem::path folder = m.write();
+                std::string message =
+                    message_of<InputError>([&] { GoldenRun({folder}, 1).run({1, 2, {1, 2}, {1, 2}}); });
+                CHECK_MESSAGE(contains(message, "model.safetensors: " + tensor + " holds NaN or infinity"), message);
+            }
+        }
+        CHECK(scales == (std::string(name).ends_with("fp4") ? 2 : 3));
     }
 }
