@@ -45,7 +45,8 @@ TEST_CASE("bad data: files and lines") {
     refused({good + "17\n", "2: "});
     refused({good + "{\"other\": 1}\n", "2: "});
     refused({good + "{\"text\": \"\xff\"}\n", "2: expected UTF-8"});
-    refused({"\xff\xfe{\0\"\0", "1: expected UTF-8"});
+    refused({std::string("\xff\xfe{\0\"\0", 6), "1: it is text in UTF-16; save it in UTF-8"});
+    refused({"\xe9\n", "1: expected UTF-8"});
 }
 
 TEST_CASE("bad data: ids and labels") {

@@ -97,7 +97,8 @@ TEST_CASE("bad samples are named by file and line") {
     CHECK(ids_error("{\"input_ids\": []}") == "1: no supervised token in the 0 of this sample");
     CHECK(ids_error(good + "{\"text\": \"caf\xe9\"}") == "2: expected UTF-8, got other bytes at byte 14");
     CHECK(ids_error(good + "{\"text\": \"\\ud800\"}").starts_with("2: broken JSON at byte"));
-    CHECK(ids_error(std::string("\xff\xfe{\0\"\0", 6)) == "1: expected UTF-8, got other bytes at byte 1");
+    CHECK(ids_error(std::string("\xff\xfe{\0\"\0", 6)) == "1: it is text in UTF-16; save it in UTF-8");
+    CHECK(ids_error("\xe9") == "1: expected UTF-8, got other bytes at byte 1");
 }
 
 TEST_CASE("ids outside the vocabulary") {
