@@ -59,6 +59,7 @@ class Run {
         run_.stores.resize(ranks);
         run_.options_json = "{}";
         std::filesystem::create_directories(folder);
+        run_.outputs = std::make_unique<RunOutputs>(o, std::nullopt);
     }
 
     Trained train(RunMemory memory) {
