@@ -164,9 +164,16 @@ TEST_CASE("fuzz: config.json") {
 TEST_CASE("fuzz: adapter_config.json") {
     Scratch s;
     std::vector<std::string> seeds = files({"adapters/lora-llama2/final/adapter_config.json"});
-    seeds.push_back(R"({"peft_type":"LORA","r":8,"lora_alpha":16,"target_modules":".*\\.(q|v)_proj",)"
-                    R"("layers_to_transform":[0,2],"layers_pattern":"layers","exclude_modules":["k_proj"]})");
-    damage("adapter", seeds, [&](const std::string& input) { read_adapter_config(s.put("adapter_config.json", input)); });
+    const std::string lora = R"({"peft_type":"LORA","r":8,"lora_alpha":16,"target_modules":)";
+    seeds.push_back(lora + R"(".*\\.(?P<a>q|v)_pro{,2}[[j]","exclude_modules":["k_proj"]})");
+    seeds.push_back(lora + R"(["q_proj","mlp.up_proj"],"layers_to_transform":[0,2],"layers_pattern":"(?:layers|h).?",)"
+                           R"("exclude_modules":".*\\.1\\d?\\..*"})");
+    damage("adapter", seeds, [&](const std::string& input) {
+        const AdapterConfig config = read_adapter_config(s.put("adapter_config.json", input));
+        config.lora.modules.selects("model.layers.2.self_attn.q_proj");
+        if (read_adapter_config(s.put("written.json", adapter_config_text(config))) != config)
+            throw Error("the configuration written again reads otherwise");
+    });
 }
 
 TEST_CASE("fuzz: tokenizer.json") {
