@@ -1,7 +1,5 @@
 // The program's commands. Each returns the exit code; a failure is an exception.
 #pragma once
-#include <fmt/core.h>
-
 #include "tools/options/command_line.h"
 
 namespace tandem {
@@ -12,7 +10,7 @@ int eval(CommandLine& line);
 int tokenize(CommandLine& line);
 
 inline int print_help(const OptionSet& set) {
-    fmt::print("{}", set.help());
+    print_text(set.help());
     return 0;
 }
 

@@ -29,18 +29,23 @@ std::string step_text(const StepMetrics& m, std::int64_t total) {
 
 std::string megabytes(std::size_t bytes) { return fmt::format("{:.1f} MB", double(bytes) / 1e6); }
 
-Console::Console(StepLog log, std::FILE* steps) : terminal_(isatty(STDERR_FILENO)), log_(log), steps_(steps) {}
+Console::Console(StepLog log, Stdout out) : terminal_(isatty(STDERR_FILENO)), log_(log), out_(out) {}
 
 Console::~Console() { clear_bar(); }
 
 void Console::clear_bar() {
-    if (bar_shown_) fmt::print(stderr, "\r\033[K");
+    if (bar_shown_) write_whole(STDERR_FILENO, "\r\033[K");
     bar_shown_ = false;
 }
 
 void Console::line(const std::string& text) {
     clear_bar();
-    fmt::print(stderr, "{}\n", text);
+    log_line(text);
+}
+
+void Console::coloured(const std::string& text) {
+    clear_bar();
+    write_whole(STDERR_FILENO, text + "\n");
 }
 
 void Console::block(const std::string& title, const std::vector<std::pair<std::string, std::string>>& rows) {
@@ -54,9 +59,9 @@ void Console::step(const StepMetrics& m, std::int64_t total_steps) {
     losses_.push_back(m.loss);
     if (first_step_ < 0) first_step_ = m.step;
     if (log_ == StepLog::lines || !terminal_) {
-        clear_bar();
-        fmt::print(log_ == StepLog::lines ? steps_ : stderr, "{}\n", step_text(m, total_steps));
-        std::fflush(steps_);
+        if (log_ == StepLog::bar) return line(step_text(m, total_steps));
+        if (!write_whole(STDOUT_FILENO, step_text(m, total_steps) + "\n"))
+            lost_steps_ = out_ == Stdout::open;
         return;
     }
     double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
@@ -64,9 +69,9 @@ void Console::step(const StepMetrics& m, std::int64_t total_steps) {
     int width = 24, full = int(double(width) * double(m.step) / double(total_steps));
     std::string bar;
     for (int i = 0; i < width; i++) bar += i < full ? "█" : "░";
-    fmt::print(stderr, "\r\033[K{} {}/{} | loss {:.4f} | norm {:.3f} | {:.0f} tok/s | {} left", bar, m.step,
-               total_steps, m.loss, m.grad_norm, double(m.tokens) / m.seconds, duration(left));
-    std::fflush(stderr);
+    write_whole(STDERR_FILENO,
+                fmt::format("\r\033[K{} {}/{} | loss {:.4f} | norm {:.3f} | {:.0f} tok/s | {} left", bar, m.step,
+                            total_steps, m.loss, m.grad_norm, double(m.tokens) / m.seconds, duration(left)));
     bar_shown_ = true;
 }
 

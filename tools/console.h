@@ -3,13 +3,13 @@
 #pragma once
 #include <array>
 #include <chrono>
-#include <cstdio>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "runtime/memory.h"
+#include "tools/log.h"
 #include "tools/metrics.h"
 
 namespace tandem {
@@ -18,12 +18,14 @@ enum class StepLog { bar, lines };  // a bar turns into lines where stderr is no
 
 class Console {
   public:
-    // Step lines go to `steps` (stdout for --log-to stdout), everything else to stderr.
-    Console(StepLog log, std::FILE* steps);
+    // Step lines as StepLog::lines go to stdout, everything else to stderr. Neither fails: lost_steps() tells afterwards
+    // whether a stdout that somebody reads lost some.
+    Console(StepLog log, Stdout out);
     ~Console();
     Console(const Console&) = delete;
 
     void line(const std::string& text);
+    void coloured(const std::string& text);  // that is printable but for colours of its own
     // [Title] with a line for each name and value.
     void block(const std::string& title, const std::vector<std::pair<std::string, std::string>>& rows);
     void step(const StepMetrics& m, std::int64_t total_steps);
@@ -31,6 +33,7 @@ class Console {
     using Peaks = std::array<std::size_t, category_count>;
     void planned_memory(std::span<const MemoryPlan> plans);
     void memory(std::span<const MemoryPlan> plans, std::span<const Peaks> seen);
+    bool lost_steps() const { return lost_steps_; }
     // The losses so far, as a curve of characters.
     void loss_curve();
 
@@ -38,8 +41,8 @@ class Console {
     void clear_bar();
     bool terminal_;
     StepLog log_;
-    std::FILE* steps_;
-    bool bar_shown_ = false;
+    Stdout out_;
+    bool bar_shown_ = false, lost_steps_ = false;
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
     std::int64_t first_step_ = -1;
     std::vector<double> losses_;

@@ -3,7 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstdio>
+
+#include "tools/log.h"
 
 namespace tandem {
 
@@ -78,7 +79,7 @@ std::int64_t DataFeed::supervised() const {
 
 void say_unused_keys(const Dataset& data) {
     if (std::string unused = data.unused_keys(); !unused.empty())
-        std::fputs(fmt::format("[Dataset] not used: {}\n", unused).c_str(), stderr);
+        log_line(fmt::format("[Dataset] not used: {}", unused));
 }
 
 }  // namespace tandem

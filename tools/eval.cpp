@@ -8,6 +8,7 @@
 #include "tools/data_feed.h"
 #include "tools/demo.h"
 #include "tools/inference.h"
+#include "tools/log.h"
 #include "tools/options/eval_options.h"
 
 namespace tandem {
@@ -47,14 +48,12 @@ int eval(CommandLine& line) {
         if (r.rank.context().rank() == 0) loss = all;
     };
     run_inference(o, model, adapter ? &*adapter : nullptr, plan, run);
-    if (o.json)
-        fmt::print("{}\n", Json(Json::Object{{"loss", loss},
-                                             {"perplexity", std::exp(loss)},
-                                             {"tokens", feed.supervised()}})
-                               .text());
+    const double perplexity = std::exp(loss);
+    const std::int64_t tokens = feed.supervised();
+    if (o.json) print_line(Json(Json::Object{{"loss", loss}, {"perplexity", perplexity}, {"tokens", tokens}}).text());
     else
-        fmt::print("loss {:.6f}  perplexity {:.4f}  over {} supervised tokens\n", loss, std::exp(loss),
-                   feed.supervised());
+        print_line(
+            fmt::format("loss {:.6f}  perplexity {:.4f}  over {} supervised tokens", loss, perplexity, tokens));
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "tools/commands.h"
 #include "tools/demo.h"
 #include "tools/inference.h"
+#include "tools/log.h"
 #include "tools/options/generate_options.h"
 
 namespace tandem {
@@ -48,15 +49,13 @@ int generate(CommandLine& line) {
             if (r.rank.context().rank() == 0) answer = std::move(mine);
         });
     std::string text = model.tokenizer ? model.tokenizer->decode(answer.ids, DecodeSpecial::skip) : "";
-    if (o.json) fmt::print("{}\n", Json(Json::Object{{"ids", Json(answer.ids)}, {"text", text}}).text());
-    else if (model.tokenizer) fmt::print("{}\n", text);
-    else fmt::print("{}\n", fmt::join(answer.ids, " "));
+    if (o.json) print_line(Json(Json::Object{{"ids", Json(answer.ids)}, {"text", text}}).text());
+    else if (model.tokenizer) print_line(text);
+    else print_line(fmt::format("{}", fmt::join(answer.ids, " ")));
     if (answer.end == AnswerEnd::capacity)
-        std::fputs(fmt::format("tandem: the answer was cut after {} tokens, prompt and answer fill the context of {}; "
-                               "raise --context-length\n",
-                               answer.ids.size(), o.context_length)
-                       .c_str(),
-                   stderr);
+        log_line(fmt::format("tandem: the answer was cut after {} tokens, prompt and answer fill the context of {}; "
+                             "raise --context-length",
+                             answer.ids.size(), o.context_length));
     return 0;
 }
 

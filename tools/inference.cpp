@@ -2,9 +2,9 @@
 
 #include <fmt/core.h>
 
-#include <cstdio>
 
 #include "models/train/check_weights.h"
+#include "tools/log.h"
 #include "tools/machine.h"
 
 namespace tandem {
@@ -28,7 +28,7 @@ void run_inference(const ModelOptions& options, const Model& model, const Adapte
                    const std::function<void(InferenceRank&)>& largest,
                    const std::function<void(InferenceRank&)>& body) {
     Params params = inference_params(options, model, adapter);
-    for (const std::string& note : model.notes) std::fputs(fmt::format("[Model] {}\n", note).c_str(), stderr);
+    for (const std::string& note : model.notes) log_line(fmt::format("[Model] {}", note));
     WeightSource source{model.weights ? &*model.weights : nullptr, adapter, 42};
     std::vector<LayerStore*> stores(options.gpus.size());
     std::unique_ptr<Mirror> mirror = make_mirror(options, params);

@@ -1,12 +1,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <iterator>
 
 #include "runtime/error.h"
 #include "tools/commands.h"
+#include "tools/log.h"
+#include "tools/signals.h"
 
 using namespace tandem;
 
@@ -25,44 +25,57 @@ constexpr Command commands[] = {
     {"tokenize", tokenize, "ids of text, of lines, or of a data set's samples"},
 };
 
-void print_usage(std::FILE* to) {
-    fmt::print(to, "usage: tandem COMMAND [--OPTION VALUE ...]\n\n");
-    for (const Command& c : commands) fmt::print(to, "  {:<10}{}\n", c.name, c.does);
-    fmt::print(to, "\ntandem COMMAND --help lists a command's options.\n");
+std::string usage() {
+    std::string text = "usage: tandem COMMAND [--OPTION VALUE ...]\n\n";
+    for (const Command& c : commands) text += fmt::format("  {:<10}{}\n", c.name, c.does);
+    return text + "\ntandem COMMAND --help lists a command's options.";
 }
 
 int run(const std::string& name, CommandLine& line) {
     const Command* c =
         std::find_if(std::begin(commands), std::end(commands), [&](const Command& k) { return name == k.name; });
     if (c != std::end(commands)) return c->run(line);
-    bool help = name == "--help" || name == "-h" || name == "help";
-    if (!help) fmt::print(stderr, "tandem: there is no command {}\n\n", name);
-    print_usage(help ? stdout : stderr);
-    return help ? 0 : 2;
+    if (name == "--help" || name == "-h" || name == "help") {
+        print_line(usage());
+        return 0;
+    }
+    log_line(fmt::format("tandem: there is no command {}\n\n{}", name, usage()));
+    return 2;
 }
 
-// Exit codes: 1 failed, 2 bad options or input, 3 does not fit.
-int report(const std::exception& e, int code, bool verbose) {
-    fmt::print(stderr, "tandem: {}\n", e.what());
-    const Error* error = dynamic_cast<const Error*>(&e);
-    if (verbose && error) fmt::print(stderr, "  thrown at {}:{}\n", error->where().file_name(), error->where().line());
+// Exit codes: 1 failed, 2 bad options or input, 3 does not fit, 141 as SIGPIPE would have ended it.
+constexpr int failed = 1, bad_input = 2, does_not_fit = 3, reader_left = 141;
+
+int report(const std::exception& e, int code, const CommandLine& line) noexcept {
+    try {
+        log_line(fmt::format("tandem: {}", e.what()));
+        const Error* error = dynamic_cast<const Error*>(&e);
+        if (line.verbose && error)
+            log_line(fmt::format("  thrown at {}:{}", error->where().file_name(), error->where().line()));
+    } catch (...) {
+        log_line("tandem: failed, and there is no memory to say why");
+    }
     return code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    CommandLine line{{argv + std::min(argc, 2), argv + argc}};
+    CommandLine line;
     try {
-        int code = run(argc > 1 ? argv[1] : "--help", line);
-        if (std::fflush(stdout) != 0)
-            throw Error(fmt::format("the output cannot be written: {}", std::strerror(errno)));
+        line.out = open_standard_descriptors();
+        watch_signals();
+        line.arguments.assign(argv + std::min(argc, 2), argv + argc);
+        const int code = run(argc > 1 ? argv[1] : "--help", line);
+        flush_results();
         return code;
+    } catch (const OutputLost& e) {
+        return e.reader_left() ? reader_left : report(e, failed, line);
     } catch (const InputError& e) {
-        return report(e, 2, line.verbose);
+        return report(e, bad_input, line);
     } catch (const DoesNotFit& e) {
-        return report(e, 3, line.verbose);
+        return report(e, does_not_fit, line);
     } catch (const std::exception& e) {
-        return report(e, 1, line.verbose);
+        return report(e, failed, line);
     }
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "models/io/bnb.h"
 #include "models/io/file_kind.h"
@@ -15,6 +14,7 @@
 #include "models/text/tokenizer_config.h"
 #include "runtime/utf8.h"
 #include "tools/demo.h"
+#include "tools/log.h"
 
 namespace tandem {
 
@@ -96,10 +96,8 @@ Adapter open_adapter(const fs::path& folder) {
     Adapter adapter = Adapter::open(folder);
     std::string unused = fmt::format("{}", fmt::join(adapter.unused_targets(), ", "));
     if (!unused.empty())
-        std::fputs(fmt::format("[Adapter] {} has nothing for the target modules {}; they are left out\n",
-                               adapter.file().string(), excerpt(unused, 400))
-                       .c_str(),
-                   stderr);
+        log_line(fmt::format("[Adapter] {} has nothing for the target modules {}; they are left out",
+                             adapter.file().string(), excerpt(unused, 400)));
     return adapter;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/log.h"
 #include "tools/path_identity.h"
 #include "tools/result_record.h"
 
@@ -42,7 +43,7 @@ void find_resumption(TrainRun& run, const OptionSet& set) {
     if (wish == "never" || run.is_demo) return;
     if (wish == "auto")
         run.resume = newest_checkpoint(run.outputs->checkpoints(), [](const std::string& why) {
-            fmt::print(stderr, "skipping a checkpoint: {}\n", why);
+            log_line("skipping a checkpoint: " + why);
         });
     else
         run.resume = open_checkpoint(wish);

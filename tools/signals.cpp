@@ -2,27 +2,55 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <initializer_list>
 
 namespace tandem {
 
 namespace {
-volatile std::sig_atomic_t requested = 0;  // a handler can reach nothing else
+
+// A handler can reach nothing else. Of all threads: a signal is delivered to any of them.
+std::atomic<int> requested{0};          // the number of the first signal
+std::atomic<bool> stepping{false};      // finish_steps_first() was called
+std::atomic<int> files_are_changed{0};  // scopes of SignalsLater
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
 extern "C" void on_signal(int number) {
-    if (requested) _exit(128 + number);
-    requested = 1;
+    int none = 0;
+    const bool first = requested.compare_exchange_strong(none, number);
+    if (!first || (!stepping && files_are_changed == 0)) _exit(128 + number);
 }
+
+void handle(int number, void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    sigaction(number, &action, nullptr);
+}
+
 }  // namespace
 
 void watch_signals() {
-    struct sigaction action {};
-    action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGTERM, &action, nullptr);
-    sigaction(SIGINT, &action, nullptr);
+    requested = 0;
+    stepping = false;
+    for (int number : {SIGTERM, SIGINT, SIGHUP}) {
+        struct sigaction before {};
+        sigaction(number, nullptr, &before);
+        if (before.sa_handler != SIG_IGN) handle(number, on_signal);
+    }
+    for (int number : {SIGPIPE, SIGXFSZ}) handle(number, SIG_IGN);
 }
 
+void finish_steps_first() { stepping = true; }
+
 bool stop_requested() { return requested != 0; }
+
+SignalsLater::SignalsLater() { files_are_changed++; }
+
+SignalsLater::~SignalsLater() {
+    files_are_changed--;
+    if (requested != 0 && !stepping) _exit(128 + requested);
+}
 
 }  // namespace tandem

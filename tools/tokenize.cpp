@@ -10,6 +10,7 @@
 #include "tools/commands.h"
 #include "tools/data_feed.h"
 #include "tools/demo.h"
+#include "tools/log.h"
 #include "tools/model.h"
 #include "tools/options/tokenize_options.h"
 
@@ -24,20 +25,22 @@ fs::path tokenizer_folder(const std::string& model) {
     return fs::exists(fs::path(model) / "tokenizer.json") ? fs::path(model) : find_model(model).folder;
 }
 
-void print_ids(const std::vector<std::int32_t>& ids, bool as_json) {
-    if (as_json) fmt::print("{}\n", Json(Json::Object{{"ids", Json(ids)}}).text());
-    else fmt::print("{}\n", fmt::join(ids, " "));
+enum class Form { json, words };
+
+void print_ids(const std::vector<std::int32_t>& ids, Form form) {
+    if (form == Form::json) print_line(Json(Json::Object{{"ids", Json(ids)}}).text());
+    else print_line(fmt::format("{}", fmt::join(ids, " ")));
 }
 
 void print_lines(const Tokenizer& tokenizer, const fs::path& file, SpecialTokens special) {
     std::string text = read_file(file), kind = file_kind(std::string_view(text).substr(0, file_kind_bytes));
     if (is_lfs_pointer(text)) throw InputError(fmt::format("[tokenize] {}: {}", file.string(), kind));
-    if (text.empty()) fmt::print(stderr, "tandem: {} is empty\n", file.string());
+    if (text.empty()) log_line(fmt::format("tandem: {} is empty", file.string()));
     std::int64_t number = 1;
     for (std::size_t begin = 0; begin < text.size(); number++) try {
             std::size_t end = std::min(text.find('\n', begin), text.size());
             std::string_view line = std::string_view(text).substr(begin, end - begin);
-            fmt::print("{}\n", Json(tokenizer.encode(line, special).ids).text());
+            print_line(Json(tokenizer.encode(line, special).ids).text());
             begin = end + 1;
         } catch (const InputError& e) {
             if (number == 1 && !kind.empty())
@@ -54,11 +57,11 @@ void print_samples(const TokenizeOptions& o, const TextTools& text) {
     for (std::int64_t i = 0; i < data.size(); i++) {
         SampleView s = data[i];
         if (o.json)
-            fmt::print("{}\n", Json(Json::Object{{"ids", Json(std::vector(s.ids.begin(), s.ids.end()))},
-                                                   {"labels", Json(std::vector(s.labels.begin(), s.labels.end()))}})
-                                   .text());
+            print_line(Json(Json::Object{{"ids", Json(std::vector(s.ids.begin(), s.ids.end()))},
+                                         {"labels", Json(std::vector(s.labels.begin(), s.labels.end()))}})
+                           .text());
         else
-            fmt::print("{}\n", preview(s, text.tokenizer, colour_of(STDOUT_FILENO)));
+            print_line(preview(s, text.tokenizer, colour_of(STDOUT_FILENO)));
     }
 }
 
@@ -71,7 +74,7 @@ int tokenize(CommandLine& line) {
     fs::path folder = tokenizer_folder(model_place(o.model));
     std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(folder);
     SpecialTokens special = o.add_special_tokens ? SpecialTokens::add : SpecialTokens::none;
-    if (o.text) print_ids(tokenizer->encode(*o.text, special).ids, o.json);
+    if (o.text) print_ids(tokenizer->encode(*o.text, special).ids, o.json ? Form::json : Form::words);
     if (o.lines) print_lines(*tokenizer, *o.lines, special);
     if (o.dataset) print_samples(o, text_tools(folder, *tokenizer, o.chat_template));
     return 0;

@@ -8,6 +8,7 @@
 #include "models/train/check_weights.h"
 #include "tools/demo.h"
 #include "tools/inference.h"
+#include "tools/log.h"
 #include "tools/output_lock.h"
 #include "tools/gather_overlap.h"
 #include "tools/resume.h"
@@ -176,7 +177,7 @@ void report(Console& console, const TrainRun& run, int threads) {
                    {"trained", fmt::format("{:.2f} M ({:.3f} %)", double(trainable) / 1e6,
                                            100.0 * double(trainable) / double(all))}});
     console.planned_memory(run.memory);
-    console.line("[Sample] " + preview(run.data[0], run.model.tokenizer.get(), colour_of(2)));
+    console.coloured("[Sample] " + preview(run.data[0], run.model.tokenizer.get(), colour_of(2)));
 }
 
 void report_end(Console& console, const TrainRun& run, const Trace& trace) {
@@ -191,8 +192,8 @@ void report_end(Console& console, const TrainRun& run, const Trace& trace) {
 }
 
 int say_finished(const TrainRun& run) {
-    fmt::print(stderr, "{}: this run is finished; give more --max-steps or --num-epochs, or another --output-dir\n",
-               run.options.output_dir.string());
+    log_line(fmt::format("{}: this run is finished; give more --max-steps or --num-epochs, or another --output-dir",
+                         run.options.output_dir.string()));
     return 0;
 }
 
@@ -202,7 +203,6 @@ int train(CommandLine& line) {
     TrainRun run;
     OptionSet set("train", "Fine-tune a model.");
     if (read_options(run.options, set, line) == OptionSet::Parsed::help) return print_help(set);
-    watch_signals();
     run.is_demo = line.arguments.empty();
     if (run.is_demo) prepare_demo(run.options);
     open_run(run, set);
@@ -212,8 +212,11 @@ int train(CommandLine& line) {
     find_resumption(run, set);
     if (run.resumption == Resumption::finished) return say_finished(run);
     run.outputs->check_apart_from(inputs_of(run));
-    run.outputs->check_names();
-    Console console(run.options.log_to == LogTo::tqdm ? StepLog::bar : StepLog::lines, stdout);
+    {
+        SignalsLater while_names_are_tried;
+        run.outputs->check_names();
+    }
+    Console console(run.options.log_to == LogTo::tqdm ? StepLog::bar : StepLog::lines, line.out);
     Trace trace(run.options.trace);
     LaunchOptions l = launch_options(run.options, run.params);
     l.trace = &trace;
@@ -223,7 +226,10 @@ int train(CommandLine& line) {
     report(console, run, l.threads);
     check_room(run.options, run.memory);
     run.outputs->check_room(output_sizes(run));
-    run.outputs->make();
+    {
+        SignalsLater while_it_is_made;
+        run.outputs->make();
+    }
     lock.take(run.options.output_dir);
     l.plans = run.memory;
     l.recompute_plan = &run.recompute;
@@ -233,6 +239,9 @@ int train(CommandLine& line) {
     if (run.resumption == Resumption::to_compare) return say_finished(run);
     report_end(console, run, trace);
     if (trace.on()) trace.write(run.outputs->trace());
+    if (console.lost_steps())
+        throw Error("stdout did not take every line of a step; all of them are in metrics.jsonl, and what was trained is "
+                    "saved");
     return 0;
 }
 

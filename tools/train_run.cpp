@@ -134,6 +134,7 @@ void TrainRank::restore() {
 void TrainRank::begin_outputs() {
     double evaluated = 0;
     if (first()) {
+        SignalsLater while_they_begin;
         if (run_.is_demo) run_.outputs->remove_all();
         else if (!run_.resume) run_.outputs->set_checkpoints_aside();
         write_file(run_.outputs->config(), run_.options_json + "\n");
@@ -153,6 +154,7 @@ void TrainRank::train() {
     DataFeed feed(run_.data, run_.feed());
     if (run_.start_step() == 0) sample("before");
     std::int64_t done = run_.start_step();
+    if (first()) finish_steps_first();
     for (bool stopping = false; done < run_.total_steps && !stopping;) {
         step(done++, feed);
         after_step(done, feed);

@@ -3,12 +3,14 @@
 #include <string>
 #include <vector>
 
+#include "tools/log.h"
 #include "tools/options/options.h"
 
 namespace tandem {
 
 struct CommandLine {
     std::vector<std::string> arguments;
+    Stdout out = Stdout::open;  // as the process found it
     bool verbose = false;  // an option of every command, for whoever reports its failure: set even where others are bad
 };
 

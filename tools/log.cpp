@@ -1,0 +1,59 @@
+#include "tools/log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+#include "runtime/utf8.h"
+
+namespace tandem {
+
+bool write_whole(int descriptor, std::string_view bytes) noexcept {
+    while (!bytes.empty()) {
+        ssize_t n = ::write(descriptor, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        bytes.remove_prefix(std::size_t(n));
+    }
+    return true;
+}
+
+void log_line(std::string_view text) noexcept {
+    try {
+        write_whole(STDERR_FILENO, printable(text) + "\n");
+    } catch (...) {  // no memory for a copy
+        write_whole(STDERR_FILENO, "tandem: out of memory\n");
+    }
+}
+
+Stdout open_standard_descriptors() {
+    Stdout out = Stdout::open;
+    for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;
+        if (fd == STDOUT_FILENO) out = Stdout::closed;
+        ::open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);  // gets the lowest number that is free: fd
+    }
+    return out;
+}
+
+OutputLost::OutputLost(int code)
+    : std::runtime_error("the output cannot be written: " + std::generic_category().message(code)),
+      reader_left_(code == EPIPE) {}
+
+void print_text(std::string_view text) {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) throw OutputLost(errno);
+}
+
+void print_line(std::string_view text) {
+    print_text(text);
+    print_text("\n");
+}
+
+void flush_results() {
+    if (std::fflush(stdout) != 0) throw OutputLost(errno);
+}
+
+}  // namespace tandem
