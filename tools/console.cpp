@@ -88,25 +88,47 @@ std::string memory_row(const std::string& name, std::span<const std::string> cel
     return row;
 }
 
-}  // namespace
-
-void Console::planned_memory(std::span<const MemoryPlan> plans) {
-    line("[Memory] planned, the most alive at once");
+// A cell for each rank; nothing where all are 0.
+std::string bytes_row(const std::string& name, std::span<const std::size_t> bytes) {
+    if (std::count(bytes.begin(), bytes.end(), std::size_t(0)) == std::ptrdiff_t(bytes.size())) return "";
     std::vector<std::string> cells;
-    for (std::size_t r = 0; r < plans.size(); r++) cells.push_back(fmt::format("rank {}", r));
-    line(memory_row("", cells));
-    for (std::size_t c = 0; c < category_count; c++) {
-        cells.clear();
-        std::size_t any = 0;
-        for (const MemoryPlan& p : plans) cells.push_back(megabytes(p.ledger.peak[c])), any += p.ledger.peak[c];
-        if (any) line(memory_row(std::string(name_of(Category(c))), cells));
-    }
-    cells.clear();
-    for (const MemoryPlan& p : plans) cells.push_back(megabytes(p.slab_bytes()));
-    line(memory_row("slab", cells));
+    for (std::size_t b : bytes) cells.push_back(megabytes(b));
+    return memory_row(name, cells) + "\n";
 }
 
-void Console::memory(std::span<const MemoryPlan> plans, std::span<const Peaks> seen) {
+std::string mirror_row(const MemoryNeed& need) {
+    if (!need.mirror) return "";
+    return fmt::format("  {:<12}  {:>12}  once for all ranks{}\n", "mirror", megabytes(need.mirror),
+                       need.cards.empty() ? "" : ", page-locked");
+}
+
+std::string host_row(const MemoryNeed& need, const Room& room) {
+    std::string row =
+        fmt::format("  {:<12}  {:>12}  in all", "host", megabytes(need.host(HostLimit::Of::resident)));
+    const HostLimit* limit = room.tightest(HostLimit::Of::resident);
+    return limit ? row + fmt::format(" of {} ({})", megabytes(limit->bytes), limit->source) : row;
+}
+
+}  // namespace
+
+void Console::planned_memory(const MemoryNeed& need, const Room& room) {
+    std::vector<std::string> names;
+    for (std::size_t r = 0; r < need.plans.size(); r++) names.push_back(fmt::format("rank {}", r));
+    std::string table = memory_row("", names) + "\n";
+    auto add = [&](const std::string& name, const std::function<std::size_t(const MemoryPlan&)>& bytes) {
+        std::vector<std::size_t> row;
+        for (const MemoryPlan& p : need.plans) row.push_back(bytes(p));
+        table += bytes_row(name, row);
+    };
+    for (std::size_t c = 0; c < category_count; c++)
+        add(std::string(name_of(Category(c))), [&](const MemoryPlan& p) { return p.ledger.peak[c]; });
+    add("slab", [](const MemoryPlan& p) { return p.slab_bytes(); });
+    table += bytes_row("loading", need.loading) + bytes_row("saving", need.saving) + mirror_row(need);
+    line("[Memory] planned, the most alive at once\n" + table + host_row(need, room));
+}
+
+void Console::memory(const MemoryNeed& need, std::span<const Peaks> seen) {
+    const std::vector<MemoryPlan>& plans = need.plans;
     line("[Memory] peak of each rank, planned and seen");
     std::vector<std::string> cells;
     for (std::size_t r = 0; r < plans.size(); r++)
@@ -124,6 +146,7 @@ void Console::memory(std::span<const MemoryPlan> plans, std::span<const Peaks> s
     cells.clear();
     for (const MemoryPlan& p : plans) cells.insert(cells.end(), {megabytes(p.slab_bytes()), ""});
     line(memory_row("slab", cells));
+    if (need.mirror) line(memory_row("mirror", std::vector<std::string>{megabytes(need.mirror)}));
 }
 
 void Console::loss_curve() {

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/memory.h"
 #include "tools/log.h"
 #include "tools/metrics.h"
+#include "tools/room.h"
 
 namespace tandem {
 
@@ -31,8 +31,8 @@ class Console {
     void step(const StepMetrics& m, std::int64_t total_steps);
     void evaluation(std::int64_t step, double loss);
     using Peaks = std::array<std::size_t, category_count>;
-    void planned_memory(std::span<const MemoryPlan> plans);
-    void memory(std::span<const MemoryPlan> plans, std::span<const Peaks> seen);
+    void planned_memory(const MemoryNeed& need, const Room& room);
+    void memory(const MemoryNeed& need, std::span<const Peaks> seen);
     bool lost_steps() const { return lost_steps_; }
     // The losses so far, as a curve of characters.
     void loss_curve();

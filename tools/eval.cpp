@@ -24,8 +24,11 @@ int eval(CommandLine& line) {
                                 {o.context_length, model.config.vocab, o.truncate, o.dataset_samples});
     say_unused_keys(data);
     check_window(model, data.largest().length, "a sample");
-    DataFeed feed(data,
-                  {{std::int64_t(o.gpus.size()), o.batch_size, 1}, Packing::no, o.context_length, 0, Shuffle::no});
+    auto feed_of = [](const Dataset& from, const ModelOptions& with) {
+        return DataFeed(from, {{std::int64_t(with.gpus.size()), with.batch_size, 1}, Packing::no, with.context_length,
+                               0, Shuffle::no});
+    };
+    DataFeed feed = feed_of(data, o);
     double loss = 0;
     auto mean = [&](InferenceRank& r, const std::vector<HostBatch>& batches) {
         return mean_loss(r.rank.context(), r.llama, r.store, r.rank.collective(), batches, feed.supervised());
@@ -34,11 +37,13 @@ int eval(CommandLine& line) {
         int unit = first_bad_unit(r.rank.context(), r.llama, r.store, r.rank.collective(), batches);
         return name_of_output(r.llama.params, unit);
     };
-    auto plan = [&](InferenceRank& r) {
-        mean(r, {feed.largest()});
-        bad_output(r, {feed.largest()});
+    Inference what;
+    what.largest = [&](InferenceRank& r, const ModelOptions& with) {
+        const HostBatch largest = feed_of(data, with).largest();
+        mean(r, {largest});
+        bad_output(r, {largest});
     };
-    auto run = [&](InferenceRank& r) {
+    what.body = [&](InferenceRank& r) {
         std::vector<HostBatch> batches = feed.once(r.rank.context().rank());
         double all = mean(r, batches);
         if (!std::isfinite(all))
@@ -47,7 +52,8 @@ int eval(CommandLine& line) {
                                         bad_output(r, batches)));
         if (r.rank.context().rank() == 0) loss = all;
     };
-    run_inference(o, model, adapter ? &*adapter : nullptr, plan, run);
+    what.smaller = smaller_evaluation(o);
+    run_inference(o, model, adapter ? &*adapter : nullptr, what);
     const double perplexity = std::exp(loss);
     const std::int64_t tokens = feed.supervised();
     if (o.json) print_line(Json(Json::Object{{"loss", loss}, {"perplexity", perplexity}, {"tokens", tokens}}).text());

@@ -40,14 +40,18 @@ int generate(CommandLine& line) {
                  "the prompt with its answer");
     Answer answer;
     GenerateSettings settings{o.max_new_tokens, o.temperature, std::uint64_t(o.seed), eos_of(o, model)};
-    auto generator = [&](InferenceRank& r) { return Generator(r.rank.context(), r.llama, r.store, o.context_length); };
-    run_inference(
-        o, model, adapter ? &*adapter : nullptr, [&](InferenceRank& r) { generator(r).plan(); },
-        [&](InferenceRank& r) {
-            Generator g = generator(r);
-            Answer mine = g.run(prompt, settings);
-            if (r.rank.context().rank() == 0) answer = std::move(mine);
-        });
+    auto generator = [&](InferenceRank& r, const ModelOptions& with) {
+        return Generator(r.rank.context(), r.llama, r.store, with.context_length);
+    };
+    Inference what;
+    what.largest = [&](InferenceRank& r, const ModelOptions& with) { generator(r, with).plan(); };
+    what.body = [&](InferenceRank& r) {
+        Generator g = generator(r, o);
+        Answer mine = g.run(prompt, settings);
+        if (r.rank.context().rank() == 0) answer = std::move(mine);
+    };
+    what.smaller = smaller_generation(o, std::int64_t(prompt.size()), o.max_new_tokens);
+    run_inference(o, model, adapter ? &*adapter : nullptr, what);
     std::string text = model.tokenizer ? model.tokenizer->decode(answer.ids, DecodeSpecial::skip) : "";
     if (o.json) print_line(Json(Json::Object{{"ids", Json(answer.ids)}, {"text", text}}).text());
     else if (model.tokenizer) print_line(text);

@@ -6,6 +6,7 @@
 #include "models/llama/generate.h"
 #include "models/train/load_weights.h"
 #include "tools/model.h"
+#include "tools/smaller.h"
 
 namespace tandem {
 
@@ -15,10 +16,16 @@ struct InferenceRank {
     LayerStore& store;
 };
 
+struct Inference {
+    // The most that a rank does, on the plan device, with these options: the command line's, or smaller ones. What it
+    // allocates before its first phase, `body` allocates too, in the same order.
+    std::function<void(InferenceRank&, const ModelOptions&)> largest;
+    std::function<void(InferenceRank&)> body;
+    Changes smaller;  // what may be tried where memory is short, mildest first
+};
 
-// Plans each rank's memory by running `largest` on the plan device, loads the weights, and runs `body` on every rank.
-// What `largest` allocates before its first phase, `body` allocates too, in the same order.
-void run_inference(const ModelOptions& options, const Model& model, const Adapter* adapter,
-                   const std::function<void(InferenceRank&)>& largest, const std::function<void(InferenceRank&)>& body);
+// Plans each rank's memory and says what it is, refuses what does not fit, loads the weights, and runs `what.body` on
+// every rank.
+void run_inference(const ModelOptions& options, const Model& model, const Adapter* adapter, const Inference& what);
 
 }  // namespace tandem

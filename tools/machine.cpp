@@ -1,9 +1,6 @@
 #include "tools/machine.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
-#include <map>
 #include <thread>
 
 #include "ops/gemm/gemm.h"
@@ -47,29 +44,31 @@ std::unique_ptr<Mirror> make_mirror(const ModelOptions& options, const Params& p
                                     cards_of(options).empty() ? Mirror::For::cpu_ranks : Mirror::For::cards);
 }
 
-void check_room(const ModelOptions& options, const std::vector<MemoryPlan>& plans) {
-    const std::vector<int> ordinals = cards_of(options);
-    std::map<int, std::size_t> needed;
-    for (std::size_t r = 0; r < ordinals.size(); r++) {
-        const std::size_t bytes = plans[r].slab_bytes();
-        if (options.gpu_memory && bytes > std::size_t(options.gpu_memory->bytes))
-            throw DoesNotFit(
-                fmt::format("rank {} needs {} bytes, --gpu-memory allows {}; use a shorter --context-length, a smaller "
-                            "--batch-size or more cards",
-                            r, bytes, options.gpu_memory->bytes));
-        needed[ordinals[r]] += bytes;
+Room room_of(const ModelOptions& options) {
+    Room room;
+    if (options.host_memory)
+        room.host = {{HostLimit::Of::resident, std::size_t(options.host_memory->bytes), "--host-memory"}};
+    else
+        room.host = host_limits(process_limits());
+    if (options.gpu_memory) room.rank_on_card = std::size_t(options.gpu_memory->bytes);
+    if constexpr (build::has_cuda)
+        if (!cards_of(options).empty())
+            for (const Card& c : cards()) room.cards[c.ordinal] = {c.name, c.free};
+    return room;
+}
+
+MemoryNeed memory_need(const ModelOptions& options, const LaunchOptions& launch, std::vector<MemoryPlan> plans,
+                       const Params& params, const WeightSource& source) {
+    MemoryNeed need;
+    need.plans = std::move(plans);
+    need.cards = launch.cards;
+    for (int r = 0; r < launch.world_size; r++) {
+        need.loading.push_back(loading_bytes(params, source, r, launch.world_size));
+        need.threads += threads_of(launch, r) + 3;  // its own thread, and one for each copy stream
     }
-    if constexpr (build::has_cuda) {
-        if (needed.empty()) return;
-        const std::vector<Card> all = cards();
-        for (const auto& [ordinal, bytes] : needed)
-            if (bytes > all.at(std::size_t(ordinal)).free)
-                throw DoesNotFit(fmt::format(
-                    "the ranks on card {} ({}) need {} bytes, {} of {} are free; close what else runs there, or use a "
-                    "shorter --context-length, a smaller --batch-size or more cards",
-                    ordinal, all[std::size_t(ordinal)].name, bytes, all[std::size_t(ordinal)].free,
-                    all[std::size_t(ordinal)].bytes));
-    }
+    need.saving.resize(std::size_t(launch.world_size));
+    if (options.weights_on == WeightsOn::mirror) need.mirror = Mirror::bytes(params.units, launch.world_size);
+    return need;
 }
 
 std::string kernels_of(const Context& ctx) {

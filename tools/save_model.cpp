@@ -87,6 +87,15 @@ constexpr const char* text_files[] = {"config.json",          "generation_config
 
 }  // namespace
 
+std::size_t saving_bytes(const Params& params, int world_size) {
+    std::size_t unit = 0, tensor = 0;
+    for (const UnitLayout& u : params.units) unit = std::max(unit, std::size_t(u.trainable_elements));
+    for (const TableEntry& e : params.table)
+        if (e.param.trainable) tensor = std::max(tensor, std::size_t(e.param.shape.elements()));
+    const std::size_t range = range_size(unit, world_size, unit_alignment / 4);
+    return (range * std::size_t(world_size + 1) + tensor) * sizeof(float);
+}
+
 bool is_result_file(const fs::path& file) {
     std::string name = file.filename().string();
     if (name.ends_with(".partial")) name.resize(name.size() - 8);

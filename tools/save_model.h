@@ -6,6 +6,9 @@
 
 namespace tandem {
 
+// The most host memory that a rank takes at once for what follows, or for a checkpoint.
+std::size_t saving_bytes(const Params& params, int world_size);
+
 // PEFT's layout; read back and compared before it takes the place of an older one. Collective.
 void save_adapter(const Result& result, const AdapterConfig& config, const Params& params, Context& ctx,
                   Collective& ranks, Trainer& trainer);

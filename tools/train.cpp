@@ -15,7 +15,7 @@
 #include "tools/run_content.h"
 #include "tools/save_model.h"
 #include "tools/signals.h"
-#include "tools/train_run.h"
+#include "tools/train_room.h"
 
 namespace tandem {
 
@@ -150,7 +150,7 @@ OutputSizes output_sizes(const TrainRun& run) {
     return sizes;
 }
 
-void report(Console& console, const TrainRun& run, int threads) {
+void report(Console& console, const TrainRun& run, const MemoryNeed& need, const Room& room, int threads) {
     const TrainOptions& o = run.options;
     for (const std::string& note : run.model.notes) console.line("[Model] " + note);
     console.block("Options", {{"model", run.model.name},
@@ -176,16 +176,16 @@ void report(Console& console, const TrainRun& run, int threads) {
                   {{"weights", fmt::format("{:.2f} M", double(all - (run.trains_adapter() ? trainable : 0)) / 1e6)},
                    {"trained", fmt::format("{:.2f} M ({:.3f} %)", double(trainable) / 1e6,
                                            100.0 * double(trainable) / double(all))}});
-    console.planned_memory(run.memory);
+    console.planned_memory(need, room);
     console.coloured("[Sample] " + preview(run.data[0], run.model.tokenizer.get(), colour_of(2)));
 }
 
-void report_end(Console& console, const TrainRun& run, const Trace& trace) {
+void report_end(Console& console, const TrainRun& run, const MemoryNeed& need, const Trace& trace) {
     console.loss_curve();
     std::vector<std::pair<std::string, std::string>> sample = run.answers;
     if (run.options.sample_prompt) sample.insert(sample.begin(), {"prompt", *run.options.sample_prompt});
     if (!sample.empty()) console.block("Answer", sample);
-    console.memory(run.memory, run.peaks);
+    console.memory(need, run.peaks);
     if (trace.on()) console.line(gather_report(trace));
     if (run.saved)
         console.line(fmt::format("[Saved] {} {}", run.trains_adapter() ? "adapter" : "model", run.saved->string()));
@@ -221,23 +221,24 @@ int train(CommandLine& line) {
     LaunchOptions l = launch_options(run.options, run.params);
     l.trace = &trace;
     l.transport = run.options.transport;
-    run.mirror = make_mirror(run.options, run.params);
-    plan_memory(run, l);
-    report(console, run, l.threads);
-    check_room(run.options, run.memory);
+    const MemoryNeed need = plan_training(run, l);
+    const Room room = room_of(run.options);
+    report(console, run, need, room, l.threads);
+    check_room(run, need, room);
     run.outputs->check_room(output_sizes(run));
     {
         SignalsLater while_it_is_made;
         run.outputs->make();
     }
     lock.take(run.options.output_dir);
+    run.mirror = make_mirror(run.options, run.params);
     l.plans = run.memory;
     l.recompute_plan = &run.recompute;
     launch(l, [&](Rank& rank) {
         TrainRank(run, rank, rank.context().rank() == 0 ? &console : nullptr).train();
     });
     if (run.resumption == Resumption::to_compare) return say_finished(run);
-    report_end(console, run, trace);
+    report_end(console, run, need, trace);
     if (trace.on()) trace.write(run.outputs->trace());
     if (console.lost_steps())
         throw Error("stdout did not take every line of a step; all of them are in metrics.jsonl, and what was trained is "

@@ -83,6 +83,9 @@ void TrainRank::plan() {
 
 void plan_memory(TrainRun& run, const LaunchOptions& launch) {
     LaunchOptions options = launch;
+    run.memory.clear();
+    run.checkpoint_bytes.clear();
+    run.recompute = {};
     options.recompute_plan = &run.recompute;
     for (int r = 0; r < run.world_size(); r++) {
         PlanRank planned(options, r);

@@ -172,6 +172,23 @@ std::uint64_t load_weights(const Params& params, const WeightSource& source, std
     return loader.hash();
 }
 
+std::size_t loading_bytes(const Params& params, const WeightSource& source, int part, int parts) {
+    std::size_t most = 0;
+    for (std::size_t i = std::size_t(part); i < params.table.size(); i += std::size_t(parts)) {
+        const TableEntry& e = params.table[i];
+        const std::size_t elements = std::size_t(e.param.shape.elements());
+        std::size_t bytes = elements * sizeof(float);
+        if (e.quant) {
+            const bool in_4_bits = source.files && find_bnb_weight(*source.files, e.name);
+            bytes = (in_4_bits ? 0 : bytes) + quant_layout(*e.quant, std::int64_t(elements)).bytes;
+        } else if (!e.param.trainable) {
+            bytes += elements * size_of(e.param.dtype);
+        }
+        most = std::max(most, bytes);
+    }
+    return most;
+}
+
 void check_adapter(const Params& params, const Adapter& adapter) {
     std::set<std::string> adapted;
     for (const TableEntry& e : params.table) {

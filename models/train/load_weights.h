@@ -26,6 +26,9 @@ struct WeightSource {
 std::uint64_t load_weights(const Params& params, const WeightSource& source, std::span<LayerStore* const> stores,
                            int part, int parts, Context& ctx);
 
+// The most host memory that a thread's part takes at once, beside the stores.
+std::size_t loading_bytes(const Params& params, const WeightSource& source, int part, int parts);
+
 // Refuses an adapter whose modules are not those that the table has adapters for.
 void check_adapter(const Params& params, const Adapter& adapter);
 

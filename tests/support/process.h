@@ -39,6 +39,14 @@ struct Exit {
     std::string out, err;
 
     bool says(const std::string& text) const { return err.find(text) != std::string::npos; }
+
+    // What stderr has beside the table of planned memory, a title and rows that are indented.
+    std::string beside_the_plan() const {
+        std::size_t begin = err.find("[Memory] planned"), end = err.find('\n', begin);
+        if (begin == std::string::npos) return "no planned memory: " + err;
+        while (end != std::string::npos && err.compare(end, 3, "\n  ") == 0) end = err.find('\n', end + 1);
+        return err.substr(0, begin) + (end == std::string::npos ? "" : err.substr(end + 1));
+    }
 };
 
 using Arguments = std::vector<std::string>;

@@ -97,17 +97,18 @@ TEST_CASE("chat: an answer that the context cut says so, one that --max-new-toke
     Arguments three = {"--prompt-ids", "1,445,474", "--ignore-eos", "--context-length", "8"};
     Exit cut = t.generate(three);
     CHECK(ids_of(cut).size() == 5);
-    CHECK(std::count(cut.err.begin(), cut.err.end(), '\n') == 1);
+    const std::string said = cut.beside_the_plan();
+    CHECK(std::count(said.begin(), said.end(), '\n') == 1);
     CHECK_MESSAGE(cut.says("cut after 5 tokens, prompt and answer fill the context of 8"), cut.err);
     Exit asked = t.generate(three + Arguments{"--max-new-tokens", "5"});  // they meet
     CHECK(ids_of(asked) == ids_of(cut));
-    CHECK(asked.err.empty());
+    CHECK(asked.beside_the_plan().empty());
     int last = ids_of(cut)[4];
     edit_json(t.model / "config.json", [&](json& c) { c["eos_token_id"] = last; });
     fs::remove(t.model / "generation_config.json");
     Exit ended = t.generate({"--prompt-ids", "1,445,474", "--context-length", "8"});
     CHECK(ids_of(ended).back() == last);
-    CHECK(ended.err.empty());
+    CHECK(ended.beside_the_plan().empty());
 
     edit_json(t.model / "config.json", [](json& c) { c["eos_token_id"] = 3; });
     Exit train = run(training(t.scratch / "run", 1) + on(t.model) + Arguments{"--sample-prompt", "hi"});

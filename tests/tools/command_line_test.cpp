@@ -183,7 +183,7 @@ TEST_CASE("command line: generate") {
     CHECK(j.size() == 2);
     Exit text = run(greedy + Arguments{"--prompt-ids", "1,445,474"});
     CHECK(text.out == j["text"].get<std::string>() + "\n");
-    CHECK(text.err.empty());
+    CHECK(text.beside_the_plan().empty());
     CHECK(only_json(run(greedy + Arguments{"--prompt", "a \"b\"\n", "--json"}))["ids"].size() == 5);
     refused(greedy + Arguments{"--prompt-ids", "1,512"}, "id 512, the vocabulary has 512");
     refused(greedy + Arguments{"--prompt", "a\xff"}, "is not UTF-8");
@@ -198,7 +198,7 @@ TEST_CASE("command line: eval") {
     CHECK(j["tokens"] == only_json(run(eval + Arguments{"--json", "--gpus", "cpu", "--batch-size", "3"}))["tokens"]);
     Exit text = run(eval);
     CHECK(text.out.starts_with("loss "));
-    CHECK(text.err.empty());
+    CHECK(text.beside_the_plan().empty());
 }
 
 TEST_CASE("command line: tokenize") {

@@ -22,6 +22,8 @@ void declare(OptionSet& set, ModelOptions& o) {
     set.add("gpus", o.gpus, "a device for each rank: numbers of cards, or cpu; auto is all cards, else cpu,cpu",
             Resumed::by_content);
     set.add("gpu_memory", o.gpu_memory, "most that a rank may take of its card", Resumed::any);
+    set.add("host_memory", o.host_memory, "most that all ranks may take of host memory, instead of what is free",
+            Resumed::any);
     set.add("weights_on", o.weights_on, "where a rank gets frozen weights that it lacks: its peers, or a host mirror",
             Resumed::any);
     set.add("threads", o.threads, "threads of all CPU ranks together, all cores if not given", {.min = 1, .max = 4096},
@@ -76,6 +78,8 @@ std::vector<OptionConflict> validate(const ModelOptions& o, const OptionSet& set
     check_gpus(o, conflicts);
     if (o.gpu_memory && o.gpu_memory->bytes < 1)
         conflicts.push_back({{"gpu_memory"}, "--gpu-memory expected a size such as 24GB"});
+    if (o.host_memory && o.host_memory->bytes < 1)
+        conflicts.push_back({{"host_memory"}, "--host-memory expected a size such as 24GB"});
     if (o.gpu_memory && std::count(o.gpus.begin(), o.gpus.end(), "cpu"))
         conflicts.push_back({{"gpu_memory", "gpus"}, "--gpu-memory is for cards; CPU ranks have none"});
     if (o.weights_on == WeightsOn::mirror && o.gpus.size() == 1)

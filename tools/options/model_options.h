@@ -24,6 +24,7 @@ struct ModelOptions {
     bool double_quant = true;
     std::vector<std::string> gpus{"auto"};  // a rank each: cpu, or the number of a card; auto is resolved when read
     std::optional<ByteSize> gpu_memory;     // most that a rank takes of a card; none: what is free
+    std::optional<ByteSize> host_memory;    // most that the ranks take of the host; none: what is free
     WeightsOn weights_on = WeightsOn::automatic;  // where a rank gets the frozen weights that it does not hold
     std::optional<std::int64_t> threads;          // of all CPU ranks; none: every core
     std::int64_t context_length = 512;

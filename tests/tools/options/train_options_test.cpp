@@ -41,6 +41,7 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     "double_quant": true,
     "gpus": ["cpu", "cpu"],
     "gpu_memory": null,
+    "host_memory": null,
     "weights_on": "auto",
     "threads": null,
     "context_length": 512,
@@ -85,8 +86,9 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     "verbose": false
 }
 )");
-    CHECK(target_modules(o).size() == 7);
 }
+
+TEST_CASE("all seven projections are adapted unless told otherwise") { CHECK(target_modules({}).size() == 7); }
 
 TEST_CASE("a command line of fsdp_qlora's is understood") {
     TrainOptions o;
@@ -145,6 +147,7 @@ TEST_CASE("options of train that contradict each other") {
     CHECK(e({"--gpus", "x"}) == "--gpus expected cpu or numbers of cards, got 'x'");
     CHECK(e({"--gpus", "999"}).starts_with("--gpus names card 999, but this "));
     CHECK(e({"--gpus", "cpu,cpu", "--gpu-memory", "20GB"}) == "--gpu-memory is for cards; CPU ranks have none");
+    CHECK(e({"--host-memory", "0"}) == "--host-memory expected a size such as 24GB");
     CHECK(e({"--gpus", "cpu", "--weights-on", "mirror"}) ==
           "--weights-on mirror needs two ranks or more; one holds all");
     CHECK(e({"--gpus", "cpu,cpu", "--weights-on", "mirror", "--sharding-strategy", "ddp"}) ==
