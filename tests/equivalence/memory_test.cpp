@@ -70,7 +70,7 @@ class Run {
         plan_memory(run_, l);
         if (memory == RunMemory::slab) l.plans = run_.memory;
         l.recompute_plan = &run_.recompute;
-        Console console(StepLog::lines, stderr);
+        Console console(StepLog::lines, Stdout::open);
         launch(l, [&](Rank& rank) {
             int r = rank.context().rank();
             TrainRank(run_, rank, r == 0 ? &console : nullptr).train();
