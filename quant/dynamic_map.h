@@ -1,5 +1,5 @@
-// The signed 8-bit dynamic map, as bitsandbytes makes it (Dettmers et al., 8-bit Optimizers via Block-wise Quantization,
-// 2022).
+// The signed 8-bit dynamic map, as bitsandbytes makes it (Dettmers et al., 8-bit Optimizers via Block-wise
+// Quantization, 2022).
 #pragma once
 #include <array>
 #include <cstdint>

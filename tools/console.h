@@ -18,8 +18,8 @@ enum class StepLog { bar, lines };  // a bar turns into lines where stderr is no
 
 class Console {
   public:
-    // Step lines as StepLog::lines go to stdout, everything else to stderr. Neither fails: lost_steps() tells afterwards
-    // whether a stdout that somebody reads lost some.
+    // Step lines as StepLog::lines go to stdout, everything else to stderr. Neither fails: lost_steps() tells
+    // afterwards whether a stdout that somebody reads lost some.
     Console(StepLog log, Stdout out);
     ~Console();
     Console(const Console&) = delete;

@@ -13,8 +13,8 @@ bool write_whole(int descriptor, std::string_view bytes) noexcept;
 // A line on stderr, made printable (runtime/utf8.h): it may quote a file.
 void log_line(std::string_view text) noexcept;
 
-// Opens descriptors 0 to 2 that are closed on /dev/null, so that no file gets their numbers and with them the log; to be
-// called before anything is opened. Whether stdout was closed: then nobody waits for what it gets.
+// Opens descriptors 0 to 2 that are closed on /dev/null, so that no file gets their numbers and with them the log; to
+// be called before anything is opened. Whether stdout was closed: then nobody waits for what it gets.
 enum class Stdout { open, closed };
 Stdout open_standard_descriptors();
 

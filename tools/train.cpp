@@ -241,8 +241,8 @@ int train(CommandLine& line) {
     report_end(console, run, need, trace);
     if (trace.on()) trace.write(run.outputs->trace());
     if (console.lost_steps())
-        throw Error("stdout did not take every line of a step; all of them are in metrics.jsonl, and what was trained is "
-                    "saved");
+        throw Error(
+            "stdout did not take every line of a step; all of them are in metrics.jsonl, and what was trained is saved");
     return 0;
 }
 

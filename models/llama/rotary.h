@@ -1,4 +1,5 @@
-// The rotation of a batch's tokens: by one table of all positions or, with dynamic NTK, by angles of each document's own.
+// The rotation of a batch's tokens: by one table of all positions or, with dynamic NTK, by angles of each document's
+// own.
 #pragma once
 #include <span>
 

@@ -46,7 +46,8 @@ std::string checkpoint_name(std::int64_t step);  // "step-000012"
 
 // Collective: every rank writes its part into `root`; then all but the newest `keep` are removed. An Error names the
 // file, or the unit whose weights are not finite; whatever was there before stays. Returns Manifest::hash on rank 0.
-std::uint64_t save_checkpoint(const std::filesystem::path& root, const Manifest& manifest, std::int64_t keep, Context& ctx,
+std::uint64_t save_checkpoint(const std::filesystem::path& root, const Manifest& manifest, std::int64_t keep,
+                              Context& ctx,
                      Collective& ranks, Trainer& trainer);
 
 // Bytes of the file that this rank writes.

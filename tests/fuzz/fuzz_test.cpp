@@ -63,7 +63,8 @@ std::string fault(const std::function<void()>& read) {
     }
 }
 
-void damage(const std::string& target, std::vector<std::string> seeds, const std::function<void(const std::string&)>& read) {
+void damage(const std::string& target, std::vector<std::string> seeds,
+            const std::function<void(const std::string&)>& read) {
     for (const std::string& seed : seeds) REQUIRE_MESSAGE(fault([&] { read(seed); }) == "", target);
     std::filesystem::path corpus = std::filesystem::path(TANDEM_TEST_DATA) / "fuzz" / target;
     if (std::filesystem::exists(corpus))
@@ -113,7 +114,8 @@ TEST_CASE("fuzz: safetensors headers") {
          {header_of("models/llama2-mha/model-00001-of-00002.safetensors"),
           header_of("models/llama2-mha-bnb-nf4-double/model.safetensors"),
           header_of("adapters/lora-llama2/final/adapter_model.safetensors"),
-          std::string("\x40\0\0\0\0\0\0\0", 8) + R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":[{"y":1}]}}  )"},
+          std::string("\x40\0\0\0\0\0\0\0", 8) +
+              R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":[{"y":1}]}}  )"},
          read);
 }
 
@@ -122,7 +124,7 @@ TEST_CASE("fuzz: JSONL records") {
     auto tokenizer = open_tokenizer(golden("models/llama3-gqa"));
     TextTools tools{tokenizer.get(), {"<|begin_of_text|>", "<|eot_id|>"}, ChatTemplate::named("llama3"), {}};
     std::string records =
-        R"({"messages":[{"role":"system","content":"s"},{"role":"user","content":"a b"},{"role":"assistant","content":"c"}]}
+        R"({"messages":[{"role":"system","content":"s"},{"role":"user","content":"a"},{"role":"assistant","content":"c"}]}
 {"conversations":[{"from":"human","value":"x"},{"from":"gpt","value":"y","weight":1}],"system":"z"}
 {"instruction":"do","input":"","output":"done"}
 {"text":"some text"}

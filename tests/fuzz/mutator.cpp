@@ -12,11 +12,13 @@ constexpr std::size_t most_bytes = 1 << 20;
 
 using namespace std::string_view_literals;
 constexpr std::array tokens{
-    "null"sv, "true"sv, "false"sv, "{}"sv, "[]"sv, "[[]]"sv, "{\"\":null}"sv, "0"sv, "-0"sv, "-1"sv, "1"sv, "2"sv, "0.5"sv,
+    "null"sv, "true"sv, "false"sv, "{}"sv, "[]"sv, "[[]]"sv, "{\"\":null}"sv, "0"sv, "-0"sv, "-1"sv, "1"sv, "2"sv,
+    "0.5"sv,
     "1e999"sv, "-1e-999"sv, "1e30"sv, "255"sv, "4096"sv, "2147483647"sv, "2147483648"sv, "4294967296"sv,
     "9223372036854775807"sv, "-9223372036854775808"sv, "18446744073709551615"sv, "99999999999999999999999"sv, "NaN"sv,
     "\"\""sv, "\"a\""sv, "\"\\ud800\""sv, "\"\\u0000\""sv, "\"\xff\xfe\""sv, "\"é\""sv, "\"\xf0\x9f\x98\x80\""sv,
-    "\"(a+)+$\""sv, "\"[\""sv, "\"\\\\p{L}\""sv, "{"sv, "}"sv, "["sv, "]"sv, ":"sv, ","sv, "\""sv, "\\"sv, "\n"sv, "\r\n"sv,
+    "\"(a+)+$\""sv, "\"[\""sv, "\"\\\\p{L}\""sv, "{"sv, "}"sv, "["sv, "]"sv, ":"sv, ","sv, "\""sv, "\\"sv, "\n"sv,
+    "\r\n"sv,
     "\0"sv, "\xef\xbb\xbf"sv, "\x1b[2J"sv, "[[[[[[[[[[[[[[[["sv, " "sv};
 
 // Where the JSON number or string that holds or follows `at` begins and ends.

@@ -60,7 +60,8 @@ TEST_CASE("dynamic NTK: a document's loss is transformers' below, at and above t
     std::vector<std::size_t> all{0, 1, 2, 3, 4, 5};
     for (std::size_t d : all)
         for (const char* context : {"63", "512"}) {
-            Exit e = run(g.on_model("eval") + Arguments{"--dataset", g.data({d}), "--json", "--context-length", context});
+            Exit e = run(g.on_model("eval") +
+                             Arguments{"--dataset", g.data({d}), "--json", "--context-length", context});
             REQUIRE_MESSAGE(e.code == 0, e.err);
             CHECK(std::abs(number(e.out, "loss") - g.loss({d})) <= loss_tolerance);
         }
