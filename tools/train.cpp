@@ -242,7 +242,7 @@ int train(CommandLine& line) {
     if (trace.on()) trace.write(run.outputs->trace());
     if (console.lost_steps())
         throw Error(
-            "stdout did not take every line of a step; all of them are in metrics.jsonl, and what was trained is saved");
+            "stdout did not take every step's line; all of them are in metrics.jsonl, and what was trained is saved");
     return 0;
 }
 

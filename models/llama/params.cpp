@@ -25,8 +25,13 @@ class TableBuilder {
                                  : frozen(unit, std::move(name), shape, {}, site);
     }
 
-    // `module` counts projection_names().
-    Linear projection(int unit, int layer, int module, std::int64_t out, std::int64_t in, bool bias) {
+    struct Projection {
+        int unit, layer, module;  // module: in projection_names()
+        std::int64_t out, in;
+        bool bias;
+    };
+    Linear projection(const Projection& p) {
+        const auto [unit, layer, module, out, in, bias] = p;
         std::string full = fmt::format("model.layers.{}.{}.{}", layer, module < 4 ? "self_attn" : "mlp",
                                        projection_names()[std::size_t(module)]);
         RandomSite site{std::uint32_t(layer + 1), std::uint32_t(module)};
@@ -76,14 +81,14 @@ LayerParams make_layer(TableBuilder& b, const LlamaConfig& c, int i) {
     LayerParams w;
     w.unit = u;
     w.input_norm = b.dense(u, prefix + "input_layernorm.weight", {c.hidden}, {std::uint32_t(i + 1), 32});
-    w.q_proj = b.projection(u, i, 0, q, c.hidden, c.attention_bias.qkv);
-    w.k_proj = b.projection(u, i, 1, kv, c.hidden, c.attention_bias.qkv);
-    w.v_proj = b.projection(u, i, 2, kv, c.hidden, c.attention_bias.qkv);
-    w.o_proj = b.projection(u, i, 3, c.hidden, q, c.attention_bias.o);
+    w.q_proj = b.projection({u, i, 0, q, c.hidden, c.attention_bias.qkv});
+    w.k_proj = b.projection({u, i, 1, kv, c.hidden, c.attention_bias.qkv});
+    w.v_proj = b.projection({u, i, 2, kv, c.hidden, c.attention_bias.qkv});
+    w.o_proj = b.projection({u, i, 3, c.hidden, q, c.attention_bias.o});
     w.post_norm = b.dense(u, prefix + "post_attention_layernorm.weight", {c.hidden}, {std::uint32_t(i + 1), 33});
-    w.gate_proj = b.projection(u, i, 4, c.intermediate, c.hidden, c.mlp_bias);
-    w.up_proj = b.projection(u, i, 5, c.intermediate, c.hidden, c.mlp_bias);
-    w.down_proj = b.projection(u, i, 6, c.hidden, c.intermediate, c.mlp_bias);
+    w.gate_proj = b.projection({u, i, 4, c.intermediate, c.hidden, c.mlp_bias});
+    w.up_proj = b.projection({u, i, 5, c.intermediate, c.hidden, c.mlp_bias});
+    w.down_proj = b.projection({u, i, 6, c.hidden, c.intermediate, c.mlp_bias});
     return w;
 }
 

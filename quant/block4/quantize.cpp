@@ -20,9 +20,17 @@ constexpr std::int64_t piece = 1 << 16;  // elements of one piece of work: a mul
 
 constexpr std::int64_t pieces(std::int64_t elements) { return (elements + piece - 1) / piece; }
 
+struct Blocks {
+    const Block4Format& format;
+    const float* weight;
+    std::int64_t elements, block;
+    std::uint8_t* codes;
+    float* absmax;
+};
+
 // Codes and absmax of every block; false if a weight is not finite.
-bool quantize_blocks(const Block4Format& format, const float* weight, std::int64_t elements, std::int64_t block,
-                     std::uint8_t* codes, float* absmax, ThreadPool& pool) {
+bool quantize_blocks(const Blocks& b, ThreadPool& pool) {
+    const auto& [format, weight, elements, block, codes, absmax] = b;
     std::atomic<bool> finite = true;
     pool.parallel_for(pieces(elements), [&](std::int64_t p) {
         for (std::int64_t i = p * piece; i < std::min((p + 1) * piece, elements); i += block) {
@@ -59,7 +67,7 @@ void quantize(const QuantSpec& spec, const float* weight, std::int64_t elements,
     std::vector<float> plain(spec.nested ? std::size_t(blocks) : 0);
     float* absmax = spec.nested ? plain.data() : reinterpret_cast<float*>(out + at.absmax);
     std::uint8_t* codes = reinterpret_cast<std::uint8_t*>(out + at.codes);
-    if (!quantize_blocks(format, weight, elements, spec.block, codes, absmax, pool))
+    if (!quantize_blocks({format, weight, elements, spec.block, codes, absmax}, pool))
         throw Error("[quantize] expected finite weights, got NaN or infinity; repair the checkpoint");
     std::memcpy(out + at.tables, format.code_book.data(), sizeof format.code_book);
     if (!spec.nested) return;

@@ -124,7 +124,7 @@ TEST_CASE("fuzz: JSONL records") {
     auto tokenizer = open_tokenizer(golden("models/llama3-gqa"));
     TextTools tools{tokenizer.get(), {"<|begin_of_text|>", "<|eot_id|>"}, ChatTemplate::named("llama3"), {}};
     std::string records =
-        R"({"messages":[{"role":"system","content":"s"},{"role":"user","content":"a"},{"role":"assistant","content":"c"}]}
+        R"({"messages":[{"role":"system","content":""},{"role":"user","content":""},{"role":"assistant","content":"c"}]}
 {"conversations":[{"from":"human","value":"x"},{"from":"gpt","value":"y","weight":1}],"system":"z"}
 {"instruction":"do","input":"","output":"done"}
 {"text":"some text"}

@@ -137,3 +137,62 @@ TEST_CASE("style: no file names a path of the machine it was made on") {
         CHECK_MESSAGE(!std::regex_search(line, machine_path), path, ":", number);
     });
 }
+
+namespace {
+
+// The parameters of every declaration, definition and call in the text that has no parentheses inside its own.
+std::vector<std::vector<std::string>> parameter_lists(const std::string& code) {
+    static const std::regex list(R"([\w>]\s*\(([^(){};]*)\))");
+    std::vector<std::vector<std::string>> found;
+    for (std::sregex_iterator i(code.begin(), code.end(), list), end; i != end; ++i) {
+        std::vector<std::string> parts(1);
+        int depth = 0;
+        for (const char c : (*i)[1].str()) {
+            depth += (c == '<') - (c == '>');
+            if (c == ',' && depth == 0) parts.emplace_back();
+            else parts.back() += c;
+        }
+        found.push_back(std::move(parts));
+    }
+    return found;
+}
+
+// A condition that is handed on is no switch.
+bool is_switch(const std::string& parameter) {
+    static const std::regex flag(R"(^\s*bool\s+(\w+)(\s*=[^=]*)?\s*$)");
+    std::smatch match;
+    return std::regex_match(parameter, match, flag) && match[1] != "holds" && match[1] != "otherwise";
+}
+
+bool is_declared(const std::string& parameter) {
+    static const std::regex declaration(R"(^\s*(const\s+)?[\w:]+(<.*>)?[\s*&]+\w+(\s*=[^=]*)?\s*$)");
+    return std::regex_match(parameter, declaration);
+}
+
+}  // namespace
+
+// Kernels take bare pointers and numbers, as many as they need.
+TEST_CASE("style: no positional booleans, and a struct for more than six arguments") {
+    int seen = 0;
+    for (const std::string& path : tracked_files_and_others()) {
+        if ((!path.ends_with(".h") && !path.ends_with(".cpp")) || path.starts_with("tests/")) continue;
+        if (path.find("_avx") != std::string::npos) continue;
+        for (const auto& parameters : parameter_lists(code_only(joined(lines_of(path))))) {
+            ++seen;
+            const bool declares = std::all_of(parameters.begin(), parameters.end(), is_declared);
+            if (!declares || parameters.size() == 1) continue;
+            CHECK_MESSAGE(std::none_of(parameters.begin(), parameters.end(), is_switch), path, ": ", parameters[0]);
+            CHECK_MESSAGE(parameters.size() <= 6, path, ": ", parameters.size(), " after ", parameters[0]);
+        }
+    }
+    CHECK(seen > 1000);
+}
+
+TEST_CASE("style: the parameter finder sees switches, and only those") {
+    const auto lists =
+        parameter_lists("void f(const A& a, bool all); g(a, b == true); h(std::map<int, B> m, bool holds)");
+    REQUIRE(lists.size() == 3);
+    CHECK((is_declared(lists[0][0]) && is_switch(lists[0][1])));
+    CHECK(!is_declared(lists[1][1]));
+    CHECK((lists[2].size() == 2 && !is_switch(lists[2][1])));
+}

@@ -7,7 +7,9 @@
 namespace tandem::text {
 namespace {
 
-void split(PreTokenized& p, const Pattern& pattern, Behaviour behaviour, bool invert) {
+enum class Cut { at_matches, between_them };
+
+void split(PreTokenized& p, const Pattern& pattern, Behaviour behaviour, Cut cuts) {
     std::vector<Split> out;
     for (const Split& s : p.splits) {
         if (s.token >= 0) {
@@ -15,7 +17,7 @@ void split(PreTokenized& p, const Pattern& pattern, Behaviour behaviour, bool in
             continue;
         }
         auto stretches = pattern.stretches(p.text.view(s.begin, s.end));
-        if (invert)
+        if (cuts == Cut::between_them)
             for (Stretch& t : stretches) t.match = !t.match;
         for (const Stretch& t : cut(std::move(stretches), behaviour))
             if (t.begin != t.end) out.push_back({s.begin + t.begin, s.begin + t.end});
@@ -48,13 +50,15 @@ PreTokenizer read_split(const JsonNode& node) {
     else if (name == "MergedWithNext") behaviour = Behaviour::merged_with_next;
     else if (name == "Contiguous") behaviour = Behaviour::contiguous;
     else named.fail("the split behaviour \"" + name + "\" is not supported");
-    bool invert = node.at("invert").boolean();
-    return [=](PreTokenized& p) { split(p, pattern, behaviour, invert); };
+    const Cut cuts = node.at("invert").boolean() ? Cut::between_them : Cut::at_matches;
+    return [=](PreTokenized& p) { split(p, pattern, behaviour, cuts); };
 }
 
 PreTokenizer read_digits(const JsonNode& node) {
     Behaviour behaviour = node.boolean("individual_digits", false) ? Behaviour::isolated : Behaviour::contiguous;
-    return [pattern = Pattern::regex("\\p{N}"), behaviour](PreTokenized& p) { split(p, pattern, behaviour, false); };
+    return [pattern = Pattern::regex("\\p{N}"), behaviour](PreTokenized& p) {
+        split(p, pattern, behaviour, Cut::at_matches);
+    };
 }
 
 PreTokenizer read_byte_level(const JsonNode& node) {
@@ -68,7 +72,7 @@ PreTokenizer read_byte_level(const JsonNode& node) {
                 if (from.view()[s.begin] != ' ') to.insert_before(from, s.begin, " ");
                 to.append(from, s.begin, s.end);
             });
-        if (use_regex) split(p, words, Behaviour::isolated, false);
+        if (use_regex) split(p, words, Behaviour::isolated, Cut::at_matches);
         rewrite(p, [](const AlignedText& from, const Split& s, AlignedText& to) {
             for (std::size_t i = s.begin; i < s.end; i++)
                 to.append(byte_level_character(static_cast<unsigned char>(from.view()[i])), from.origin(i, i + 1));
@@ -109,7 +113,7 @@ PreTokenizer read_metaspace(const JsonNode& node) {
     }
     return [=, pattern = Pattern::literal(replacement)](PreTokenized& p) {
         metaspace(p, replacement, scheme);
-        if (do_split) split(p, pattern, Behaviour::merged_with_next, false);
+        if (do_split) split(p, pattern, Behaviour::merged_with_next, Cut::at_matches);
     };
 }
 
