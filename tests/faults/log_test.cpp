@@ -164,6 +164,7 @@ TEST_CASE("signals: a hang-up saves as the others do; one that was ignored at th
         CAPTURE(signal);
         fs::path output = scratch / std::to_string(signal);
         Program program(training(output, 30), ignoring(signal));
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));  // it is ignored from the program's begin on
         program.send(signal);
         wait_for_lines(output, 2);
         program.send(signal);
