@@ -1,10 +1,10 @@
 #include "tools/log.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <system_error>
 
 #include "runtime/utf8.h"
@@ -15,6 +15,11 @@ bool write_whole(int descriptor, std::string_view bytes) noexcept {
     while (!bytes.empty()) {
         ssize_t n = ::write(descriptor, bytes.data(), bytes.size());
         if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EAGAIN) {  // another process that has the stream made it non-blocking
+            pollfd room{descriptor, POLLOUT, 0};
+            ::poll(&room, 1, -1);
+            continue;
+        }
         if (n <= 0) return false;
         bytes.remove_prefix(std::size_t(n));
     }
@@ -34,7 +39,8 @@ Stdout open_standard_descriptors() {
     for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
         if (::fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;
         if (fd == STDOUT_FILENO) out = Stdout::closed;
-        ::open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);  // gets the lowest number that is free: fd
+        // Gets the lowest number that is free: fd. Without a /dev/null, what keeps the number and takes nothing.
+        if (::open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0) ::open("/", O_RDONLY);
     }
     return out;
 }
@@ -44,16 +50,9 @@ OutputLost::OutputLost(int code)
       reader_left_(code == EPIPE) {}
 
 void print_text(std::string_view text) {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) throw OutputLost(errno);
+    if (!write_whole(STDOUT_FILENO, text)) throw OutputLost(errno);
 }
 
-void print_line(std::string_view text) {
-    print_text(text);
-    print_text("\n");
-}
-
-void flush_results() {
-    if (std::fflush(stdout) != 0) throw OutputLost(errno);
-}
+void print_line(std::string_view text) { print_text(std::string(text) + "\n"); }
 
 }  // namespace tandem

@@ -7,7 +7,7 @@
 
 namespace tandem {
 
-// False where the descriptor would not take all of it.
+// False where the descriptor would not take all of it; errno says why.
 bool write_whole(int descriptor, std::string_view bytes) noexcept;
 
 // A line on stderr, made printable (runtime/utf8.h): it may quote a file.
@@ -28,9 +28,8 @@ class OutputLost : public std::runtime_error {
     bool reader_left_;
 };
 
-// A result on stdout, with a newline; OutputLost as soon as it is known that it cannot be written.
-void print_line(std::string_view text);
-void print_text(std::string_view text);  // without
-void flush_results();
+// A result on stdout, at once; OutputLost where it cannot be written.
+void print_line(std::string_view text);  // and a newline
+void print_text(std::string_view text);
 
 }  // namespace tandem

@@ -66,9 +66,7 @@ int main(int argc, char** argv) {
         line.out = open_standard_descriptors();
         watch_signals();
         line.arguments.assign(argv + std::min(argc, 2), argv + argc);
-        const int code = run(argc > 1 ? argv[1] : "--help", line);
-        flush_results();
-        return code;
+        return run(argc > 1 ? argv[1] : "--help", line);
     } catch (const OutputLost& e) {
         return e.reader_left() ? reader_left : report(e, failed, line);
     } catch (const InputError& e) {
