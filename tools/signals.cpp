@@ -16,10 +16,16 @@ std::atomic<bool> stepping{false};      // finish_steps_first() was called
 std::atomic<int> files_are_changed{0};  // scopes of SignalsLater
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
+// `requested` is written before `files_are_changed` is read, and SignalsLater does the opposite: one of the two sees
+// the other, so that no file begins to change while a handler in another thread ends the process.
 extern "C" void on_signal(int number) {
     int none = 0;
     const bool first = requested.compare_exchange_strong(none, number);
-    if (!first || (!stepping && files_are_changed == 0)) _exit(128 + number);
+    if (stepping ? !first : files_are_changed == 0) _exit(128 + number);
+}
+
+void end_if_requested() {
+    if (requested != 0 && !stepping) _exit(128 + requested);
 }
 
 void handle(int number, void (*handler)(int)) {
@@ -46,11 +52,14 @@ void finish_steps_first() { stepping = true; }
 
 bool stop_requested() { return requested != 0; }
 
-SignalsLater::SignalsLater() { files_are_changed++; }
+SignalsLater::SignalsLater() {
+    files_are_changed++;
+    end_if_requested();
+}
 
 SignalsLater::~SignalsLater() {
     files_are_changed--;
-    if (requested != 0 && !stepping) _exit(128 + requested);
+    end_if_requested();
 }
 
 }  // namespace tandem

@@ -212,10 +212,7 @@ int train(CommandLine& line) {
     find_resumption(run, set);
     if (run.resumption == Resumption::finished) return say_finished(run);
     run.outputs->check_apart_from(inputs_of(run));
-    {
-        SignalsLater while_names_are_tried;
-        run.outputs->check_names();
-    }
+    run.outputs->check_names();
     Console console(run.options.log_to == LogTo::tqdm ? StepLog::bar : StepLog::lines, line.out);
     Trace trace(run.options.trace);
     LaunchOptions l = launch_options(run.options, run.params);

@@ -62,6 +62,33 @@ TEST_CASE("faults: SIGKILL at every step of writing loses nothing") {
     for (int at : {1, 2, 13, 30, 47}) CHECK(killed_then_resumed(scratch, whole, "pwrite", at));
 }
 
+TEST_CASE("faults: SIGTERM at every change before the first step leaves nothing half-written") {
+    Scratch scratch;
+    fs::path whole = scratch / "whole", output = scratch / "run";
+    const Arguments anew = Arguments{"--resume", "never"};
+    REQUIRE(run(every_step(whole)).code == 0);
+    int at = 1, ended = 0;
+    for (; at < 100; at++, ended++) {
+        CAPTURE(at);
+        fs::remove_all(output);
+        REQUIRE(run(training(output, 1)).code == 0);
+        Exit e = run_with({"", output, "term", at}, every_step(output) + anew);
+        if (e.code == 0) break;  // the first step has begun
+        CHECK_MESSAGE(e.code == 128 + SIGTERM, e.err);
+        std::size_t checkpoints = 0;
+        for (const auto& entry : fs::recursive_directory_iterator(output)) {
+            CHECK_MESSAGE(entry.path().extension() != ".partial", entry.path());
+            checkpoints += entry.path().filename() == "step-000001";
+        }
+        CHECK(checkpoints == 1);
+        CHECK(nlohmann::json::accept(text_of(output / "config.json")));
+        CHECK(run(every_step(output) + anew).code == 0);
+        check_same_run(whole, output);
+    }
+    CHECK(at < 100);
+    CHECK(ended > 8);  // files that are tried, checkpoints set aside, config.json, metrics.jsonl
+}
+
 TEST_CASE("faults: SIGKILL before the result is written does not pass an older result off as this one") {
     Scratch scratch;
     fs::path whole = scratch / "whole", output = scratch / "run";

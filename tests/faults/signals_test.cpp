@@ -1,4 +1,6 @@
 // Signals at any moment: what was trained is not lost, and the run that goes on is the same to the bit.
+#include <sys/stat.h>
+
 #include <random>
 
 #include "tests/support/train_process.h"
@@ -6,12 +8,12 @@
 using namespace tandem::test;
 namespace fs = std::filesystem;
 
-TEST_CASE("signals: SIGTERM and SIGINT finish the step, save and exit 0; the same command goes on") {
+TEST_CASE("signals: SIGTERM, SIGINT and SIGHUP finish the step, save and exit 0; the same command goes on") {
     constexpr int steps = 80;
     Scratch scratch;
     fs::path whole = scratch / "whole";
     REQUIRE(run(training(whole, steps)).code == 0);
-    for (int signal : {SIGTERM, SIGINT}) {
+    for (int signal : {SIGTERM, SIGINT, SIGHUP}) {
         CAPTURE(signal);
         fs::path output = scratch / std::to_string(signal);
         Program program(training(output, steps));
@@ -29,6 +31,34 @@ TEST_CASE("signals: SIGTERM and SIGINT finish the step, save and exit 0; the sam
         CHECK_MESSAGE(again.says("resumed at step " + std::to_string(done) + " from "), again.err);
         check_same_run(whole, output);
     }
+}
+
+TEST_CASE("signals: a program that waits for its input ends at once") {
+    Scratch scratch;
+    fs::path pipe = scratch / "pipe", output = scratch / "run";
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    const std::string model = golden("models/llama2-mha");
+    for (const Arguments& arguments : {Arguments{"train", "--model", model, "--dataset", pipe, "--output-dir", output},
+                                       Arguments{"eval", "--model", model, "--dataset", pipe},
+                                       Arguments{"tokenize", "--model", model, "--lines", pipe},
+                                       Arguments{"tokenize", "--model", model, "--dataset", pipe}})
+        for (int signal : {SIGTERM, SIGINT, SIGHUP}) {
+            CAPTURE(arguments[0]);
+            CAPTURE(signal);
+            Program program(arguments);
+            int writer = -1;
+            for (int i = 0; i < 20000 && writer < 0; i++) {  // until it reads
+                writer = ::open(pipe.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            }
+            REQUIRE(writer >= 0);
+            program.send(signal);
+            Exit e = program.wait(std::chrono::seconds(20));
+            ::close(writer);
+            CHECK_MESSAGE(e.code == 128 + signal, e.err);
+            CHECK(e.out.empty());
+            CHECK(!fs::exists(output));
+        }
 }
 
 TEST_CASE("signals: a second one ends at once") {

@@ -1,7 +1,6 @@
 // Preloaded into the program: the FAULT_AT-th call that changes a file or folder whose path contains FAULT_PATH goes
-// wrong as FAULT_DOES says: kill (SIGKILL before the call), short (half is written, then the disk is full), or the
-// number of an error. FAULT_CALL: only calls of this name count; "" is all but pwrite and
-// write.
+// wrong as FAULT_DOES says: kill (SIGKILL before the call), term (SIGTERM before it), short (half is written, then the
+// disk is full), or the number of an error. FAULT_CALL: only calls of this name count; "" is all but pwrite and write.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -36,6 +35,7 @@ Fault fault(const char* call, const char* path) {
     if (is_short && full) return errno = ENOSPC, Fault::error;
     if (number != at) return Fault::none;
     if (strcmp(does, "kill") == 0) raise(SIGKILL);
+    if (strcmp(does, "term") == 0) return raise(SIGTERM), Fault::none;
     if (is_short) return full = 1, Fault::half;
     errno = atoi(does);
     return Fault::error;
