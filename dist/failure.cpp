@@ -14,7 +14,7 @@ template <class E> std::exception_ptr named(int rank, const E& e) {
 
 }  // namespace
 
-std::exception_ptr named_failure(int rank, const std::exception_ptr& failure) {
+std::exception_ptr named_failure(int rank, const std::exception_ptr& failure) noexcept try {
     try {
         std::rethrow_exception(failure);
     } catch (const InputError& e) {
@@ -30,6 +30,8 @@ std::exception_ptr named_failure(int rank, const std::exception_ptr& failure) {
     } catch (...) {
         return named(rank, Error("an exception of unknown type"));
     }
+} catch (...) {  // no memory for the name
+    return failure;
 }
 
 }  // namespace tandem

@@ -24,20 +24,21 @@ ResidentStore::ResidentStore(Context& ctx, Transport& transport, Collective& col
 
 class ResidentStore::Held final : public Lease::Impl {
   public:
-    Held(Unit& unit, Stream& user) : unit_(unit), user_(user) { unit_.holders++; }
+    Held(ResidentStore& store, Unit& unit, Stream& user) : store_(store), unit_(unit), user_(user) { unit_.holders++; }
     ~Held() override {
-        unit_.ends[&user_] = user_.record();
+        store_.postpone_failure([&] { unit_.ends[&user_] = user_.record(); });
         unit_.holders--;
     }
 
   private:
+    ResidentStore& store_;
     Unit& unit_;
     Stream& user_;
 };
 
 Lease ResidentStore::acquire(int u, Stream& user) {
     schedule_.take(checked(u));
-    auto held = std::make_unique<Held>(unit(u), user);
+    auto held = std::make_unique<Held>(*this, unit(u), user);
     user.wait(unit(u).ready);
     const std::byte* trainable =
         gathered_ ? advance(gathered_.data(), unit(u).trainable_at) : trainables_.own(u).data();

@@ -81,6 +81,7 @@ void StoreBase::load_trainable(int unit, std::int64_t offset, std::span<const st
 }
 
 int StoreBase::checked(int unit) const {
+    if (failure_) std::rethrow_exception(failure_);
     if (unit < 0 || unit >= int(units_.size()))
         throw Error(fmt::format("[store] no unit {} of {}", unit, units_.size()));
     return unit;

@@ -1,5 +1,7 @@
 // What the stores have in common: units, their agreement among ranks, and trainables.
 #pragma once
+#include <exception>
+
 #include "dist/schedule.h"
 #include "dist/trainables.h"
 
@@ -21,7 +23,15 @@ class StoreBase : public LayerStore {
     virtual void begin(std::span<const int> schedule) = 0;
     virtual void write_frozen(int unit, std::size_t offset, std::span<const std::byte> data) = 0;
 
-    int checked(int unit) const;  // that there is one
+    int checked(int unit) const;  // that there is one, and that nothing failed since
+    // At the end of a lease, which may be while another failure is handled: what fails is thrown at the next use.
+    template <class F> void postpone_failure(F give_back) noexcept {
+        try {
+            give_back();
+        } catch (...) {
+            if (!failure_) failure_ = std::current_exception();
+        }
+    }
     const UnitLayout& layout(int unit) const { return units_[std::size_t(unit)]; }
     std::size_t trainable_bytes(int unit) const {
         return std::size_t(layout(unit).trainable_elements) * size_of(ctx_.compute_type());
@@ -36,6 +46,7 @@ class StoreBase : public LayerStore {
 
     Collective& collective_;
     std::vector<UnitLayout> units_;
+    std::exception_ptr failure_;
     bool started_ = false;  // a schedule was announced: everything is loaded
 };
 

@@ -49,8 +49,10 @@ class StreamedStore::Held final : public Lease::Impl {
   public:
     Held(StreamedStore& store, int unit, Stream& user) : store_(store), unit_(unit), user_(user) {}
     ~Held() override {
-        store_.residency_.release(unit_, {user_.record()});
-        store_.carry_out_orders();
+        store_.postpone_failure([&] {
+            store_.residency_.release(unit_, {user_.record()});
+            store_.carry_out_orders();
+        });
     }
 
   private:

@@ -91,12 +91,13 @@ void TileAhead::begin(std::uint64_t sequence) {
     last_ = {};
 }
 
-void TileAhead::end() {
-    for (Slot& s : slot_) {
-        compute_.wait(std::exchange(s.made, Event()));
-        s.holds = {};
-    }
+void TileAhead::end() noexcept {
     last_ = {};
+    for (Slot& s : slot_) try {
+            s.holds = {};
+            compute_.wait(std::exchange(s.made, Event()));
+        } catch (const Error&) {  // the stream has failed: its next call throws the same
+        }
 }
 
 }  // namespace tandem

@@ -36,7 +36,7 @@ class TileAhead {
     // A lease begins or ends; `sequence` tells kinds of leases apart (forward; recomputation and backward). At its end
     // compute waits for a tile that was made in vain, since its source is let go.
     void begin(std::uint64_t sequence);
-    void end();
+    void end() noexcept;
 
   private:
     struct Slot {

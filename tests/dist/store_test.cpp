@@ -261,3 +261,41 @@ TEST_CASE("stores: ranks that disagree refuse to start") {
     };
     CHECK_THROWS_WITH_AS(other_order(), doctest::Contains("the same schedule on all ranks"), Error);
 }
+
+namespace {
+
+// A stream of a device that has failed.
+class FailedStream final : public Stream {
+  public:
+    void enqueue(const char*, std::function<void()>) override { fail(); }
+    void fill(std::byte*, int, std::size_t) override { fail(); }
+    void copy(std::byte*, const std::byte*, std::size_t) override { fail(); }
+    Event record() override { fail(); }
+    void wait(const Event&) override {}
+    void synchronize() override { fail(); }
+
+  private:
+    [[noreturn]] static void fail() { throw Error("the device has failed"); }
+};
+
+}  // namespace
+
+TEST_CASE("stores: a lease that ends while an error is handled throws nothing; the next use does") {
+    for (Strategy strategy : {Strategy::ddp, Strategy::full_shard}) {
+        LaunchOptions options;
+        options.world_size = 1;
+        launch(options, [&](Rank& rank) {
+            FailedStream user;
+            LayerStore& store =
+                rank.make_store({{"a", 1024, 256}, {"b", 1024, 256}}, {.strategy = strategy, .schedules = {{0, 1}}});
+            store.schedule(std::vector<int>{0, 1});
+            CHECK_THROWS_WITH(
+                [&] {
+                    Lease lease = store.acquire(0, user);
+                    throw Error("first");
+                }(),
+                "first");
+            CHECK_THROWS_WITH(store.acquire(1, rank.context().compute()), "the device has failed");
+        });
+    }
+}
