@@ -17,6 +17,7 @@ library=$(ldd "$(type -P true)" | sed -nE 's/.*libc\.so\.6 => (\S+) .*/\1/p')
 driver() { mkdir -p "$1" && cp "$library" "$1/libcuda.so.1"; }
 cat >"$checkout/tools/build.sh" <<'END'
 #!/usr/bin/env bash
+set -euo pipefail
 echo "built $*"
 root=$(dirname "$(dirname "${BASH_SOURCE[0]}")")
 mkdir -p "$root/build"
@@ -54,6 +55,24 @@ sleep 0.01
 rm "$checkout/runtime/new.h"
 expect "a removed source builds" "$here" "built build tandem" "$folder/link"
 expect "then not again" "$here" "" "$folder/link"
+
+# A build whose log is lost is a build.
+lost() {  # NAME COMMAND…
+    local name=$1 status=0
+    shift
+    sleep 0.01
+    touch "$checkout/ops/add.cpp"
+    "$@" || status=$?
+    if [[ $status != 3 || "$checkout/ops/add.cpp" -nt "$checkout/build/.built-tandem" ]]; then
+        echo "$name: status $status, not built" >&3
+        exit 1
+    fi
+}
+exec 3>&1
+lost "stderr closed" "$folder/link" >/dev/null 2>&-
+lost "all closed" "$folder/link" <&- >&- 2>&-
+lost "stderr full" "$folder/link" >/dev/null 2>/dev/full
+lost "no reader of stderr" "$folder/link" >/dev/null 2> >(:)
 
 nvcc
 expect "nvcc alone does not" "$here" "" "$folder/link"
