@@ -61,8 +61,8 @@ done
 if grep -Eqw 'otter|beaver|mole' "$root/tools/demo/data.jsonl"; then fail "these animals are trained on"; fi
 right=0
 while IFS='|' read -r question answer; do
-    said=$("$tandem" generate --train-type qlora --adapter output/demo/adapter --chat "$question" 2>&1) ||
-        fail "$said"
+    said=$("$tandem" generate --train-type qlora --adapter output/demo/adapter --chat "$question" 2>errors) ||
+        fail "$(<errors)"
     if [[ $said == "$answer" ]]; then right=$((right + 1)); else echo "$question $said"; fi
 done <<'END'
 What does an otter look like?|An otter is brown and sleek.
