@@ -7,11 +7,11 @@ seconds_file() { echo "$folder/.test-seconds${filter:+-${filter//\//-}}"; }
 # seen here is an estimate, from the CPU seconds of a build of everything and of all tests, and what the latter cost
 # under a sanitizer or on simulated cards.
 say_how_long() {
-    local build=900 tests=400 why='an estimate' cores
+    local build=900 tests=900 why='an estimate' cores
     cores=$(nproc)
     case $place$sanitizer in
         cpu | gpu) ;;
-        *) tests=$((4 * tests)) ;;
+        *) tests=$((2 * tests)) ;;
     esac
     build=$((build / cores)) tests=$((tests / cores))
     if [[ -e $(seconds_file) ]]; then

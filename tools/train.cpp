@@ -93,6 +93,7 @@ std::vector<std::int32_t> prompt_ids(const TrainRun& run) {
     if (!run.options.sample_prompt) return {};
     const TextTools* text = run.model.text_tools();
     if (!text) throw InputError(fmt::format("--sample-prompt needs a tokenizer, and {} has none", run.model.name));
+    if (!text->chat) log_line("--sample-prompt is taken as plain text: " + text->no_chat);
     return encode_prompt(*text, *run.options.sample_prompt);
 }
 
