@@ -9,7 +9,7 @@ namespace tandem {
 namespace {
 
 template <class E> std::exception_ptr named(int rank, const E& e) {
-    return std::make_exception_ptr(E(fmt::format("rank {}: {}", rank, e.what()), e.where()));
+    return std::make_exception_ptr(E(fmt::format("rank {}: {}", rank, e.message()), e.where()));
 }
 
 }  // namespace

@@ -48,8 +48,8 @@ constexpr int failed = 1, bad_input = 2, does_not_fit = 3, reader_left = 141;
 
 int report(const std::exception& e, int code, const CommandLine& line) noexcept {
     try {
-        log_line(fmt::format("tandem: {}", e.what()));
         const Error* error = dynamic_cast<const Error*>(&e);
+        log_line("tandem: " + (error ? worded(error->message(), OptionSet::flag) : e.what()));
         if (line.verbose && error)
             log_line(fmt::format("  thrown at {}:{}", error->where().file_name(), error->where().line()));
     } catch (...) {

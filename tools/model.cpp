@@ -38,7 +38,7 @@ TextTools text_tools(const fs::path& folder, const Tokenizer& tokenizer,
         if (!tools.chat) tools.chat = ChatTemplate::recognise(*config.chat_template);
         require_template_tokens(*tools.chat, tokenizer, tools.special);
     } catch (const InputError& e) {
-        tools.no_chat = e.what();  // matters only where it is used
+        tools.no_chat = e.message();  // matters only where it is used
         if (std::string kind = file_kind(config.chat_template.value_or("{")); !tools.chat && !kind.empty())
             tools.no_chat = fmt::format("{}'s chat template: {}", folder.string(), kind);
     }

@@ -47,7 +47,7 @@ void try_writing(const fs::path& folder, const char* name) {
         OutputFile trial(folder / name);
     } catch (const Error& e) {
         throw InputError(fmt::format(
-            "{}; what the run leaves could not be saved: give an --output-dir that can be written", e.what()));
+            "{}; what the run leaves could not be saved: give an --output-dir that can be written", e.message()));
     }
 }
 

@@ -45,7 +45,7 @@ void print_lines(const Tokenizer& tokenizer, const fs::path& file, SpecialTokens
         } catch (const InputError& e) {
             if (number == 1 && !kind.empty())
                 throw InputError(fmt::format("[tokenize] {}: {}", file.string(), kind), e.where());
-            throw InputError(fmt::format("{}:{}: {}", file.string(), number, e.what()), e.where());
+            throw InputError(fmt::format("{}:{}: {}", file.string(), number, e.message()), e.where());
         }
 }
 

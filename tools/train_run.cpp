@@ -259,7 +259,7 @@ void TrainRank::sample(const std::string& when) {
     try {
         answer = generator_->run(run_.sample_prompt, settings);
     } catch (const NotFinite& e) {  // on every rank; no reason to lose what was trained
-        if (first()) run_.answers.emplace_back(when, e.what());
+        if (first()) run_.answers.emplace_back(when, e.message());
         return;
     }
     if (!first()) return;
@@ -298,7 +298,7 @@ void TrainRank::save() {
     } catch (const Error& e) {
         throw Error(fmt::format("{}; nothing is lost: the checkpoint of step {} holds what was trained, and the same "
                                 "command writes {} from it",
-                                e.what(), last_checkpoint_, result.folder.string()));
+                                e.message(), last_checkpoint_, result.folder.string()));
     }
     if (first()) run_.saved = result.folder;
 }

@@ -236,7 +236,7 @@ Rendered ChatTemplate::render(const std::vector<Message>& messages, const Specia
     try {
         std::ranges::find(known_templates, name_, &Known::name)->render(rendering);
     } catch (const InputError& e) {
-        throw InputError(fmt::format("[chat template {}] {}", name_, e.what()));
+        throw InputError(fmt::format("[chat template {}] {}", name_, e.message()));
     }
     return std::move(rendering.out);
 }

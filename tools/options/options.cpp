@@ -83,7 +83,7 @@ std::string OptionRange::text() const {
     return all;
 }
 
-std::string OptionSet::flag(const std::string& name) { return "--" + with('-', name); }
+std::string OptionSet::flag(std::string_view name) { return "--" + with('-', std::string(name)); }
 
 void OptionSet::declare(std::string_view names, std::string help, Field field, Resumed resumed) {
     std::vector<std::string> list;

@@ -172,7 +172,7 @@ class OptionSet {
     // InputError has one line for every error found. Parsed::help: --help was asked for, nothing is set or checked.
     Parsed parse(const std::vector<std::string>& arguments, const Check& check = {});
 
-    static std::string flag(const std::string& name);  // "lora_rank" -> "--lora-rank"
+    static std::string flag(std::string_view name);  // "lora_rank" -> "--lora-rank"
     // On the command line, or with another value than the default in the config file (which may be an earlier run's
     // json()).
     bool given(std::string_view name) const;

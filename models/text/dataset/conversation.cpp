@@ -77,7 +77,7 @@ Conversation conversation(const Json& record, std::string_view key) {
     for (std::size_t i = 0; i < turns.array().size(); i++) try {
             add_turn(all, turns.array()[i]);
         } catch (const InputError& e) {
-            throw InputError(fmt::format("turn {}: {}", i + 1, e.what()), e.where());
+            throw InputError(fmt::format("turn {}: {}", i + 1, e.message()), e.where());
         }
     put_system_first(all, record);
     return all;

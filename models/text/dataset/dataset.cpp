@@ -99,7 +99,7 @@ Dataset read_dataset(const std::filesystem::path& file, const TextTools* tools, 
             if (data.size() == 0)
                 if (std::string kind = file_kind(text.substr(0, file_kind_bytes)); !kind.empty())
                     throw InputError(fmt::format("{}:{}: {}", file.string(), line, kind), e.where());
-            throw InputError(fmt::format("{}:{}: {}", file.string(), line, e.what()), e.where());
+            throw InputError(fmt::format("{}:{}: {}", file.string(), line, e.message()), e.where());
         }
         return !options.limit || data.size() < *options.limit;
     });
