@@ -11,7 +11,7 @@ constexpr char begin_key = '\x0e', end_key = '\x0f';
 
 std::string setting(std::string_view key) { return begin_key + std::string(key) + end_key; }
 
-std::string worded(std::string_view message, const SettingWord& word) {
+std::string worded(std::string_view message, SettingWord word) {
     std::string text;
     while (true) {
         const std::size_t begin = message.find(begin_key), end = message.find(end_key, begin);
@@ -22,8 +22,5 @@ std::string worded(std::string_view message, const SettingWord& word) {
         message.remove_prefix(end + 1);
     }
 }
-
-Error::Error(const std::string& message, std::source_location where)
-    : std::runtime_error(worded(message)), message_(std::make_shared<std::string>(message)), where_(where) {}
 
 }  // namespace tandem

@@ -2,8 +2,6 @@
 // named by its key, which is the command line's flag, Python's argument and the Recipe's field alike: each of them
 // shows the message in its own words.
 #pragma once
-#include <functional>
-#include <memory>
 #include <source_location>
 #include <stdexcept>
 #include <string>
@@ -15,19 +13,20 @@ namespace tandem {
 std::string setting(std::string_view key);
 
 // The message with `word(key)` for each setting that it names; without `word`, the key.
-using SettingWord = std::function<std::string(std::string_view key)>;
-std::string worded(std::string_view message, const SettingWord& word = {});
+using SettingWord = std::string (*)(std::string_view key);
+std::string worded(std::string_view message, SettingWord word = nullptr);
 
 // The program failed (exit code 1). `where()` is the source line that threw, shown by --verbose; what() has settings
 // as their keys.
 class Error : public std::runtime_error {
   public:
-    explicit Error(const std::string& message, std::source_location where = std::source_location::current());
-    const std::string& message() const { return *message_; }  // for worded()
+    explicit Error(const std::string& message, std::source_location where = std::source_location::current())
+        : std::runtime_error(worded(message)), message_(message), where_(where) {}
+    const char* message() const { return message_.what(); }  // for worded()
     const std::source_location& where() const { return where_; }
 
   private:
-    std::shared_ptr<const std::string> message_;  // shared: copying an exception must not throw
+    std::runtime_error message_;  // a text whose copying does not throw
     std::source_location where_;
 };
 
