@@ -27,9 +27,9 @@ struct LaunchOptions {
 // Kernel threads of a rank: an equal share, one more on the first ranks where it does not divide.
 int threads_of(const LaunchOptions& options, int rank);
 
-// Calls `body` on every rank. The first exception of a rank ends them all: every wait wakes and throws Aborted. All
-// ranks are joined and all streams drained before any memory goes; then that exception is thrown on as "rank 1: …", of
-// the same type where it is an Error.
+// One run on ranks of its own (dist/ranks.h): calls `body` on every rank. The first exception of a rank ends them all:
+// every wait wakes and throws Aborted. All ranks are joined and all streams drained before any memory goes; then that
+// exception is thrown on as "rank 1: …", of the same type where it is an Error.
 void launch(const LaunchOptions& options, const std::function<void(Rank&)>& body);
 
 // One rank on the plan device, of the same shape as `launch` would make it: what runs there asks for the same memory in

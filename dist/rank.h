@@ -8,6 +8,10 @@ class Rank {
   public:
     Rank(Context& ctx, Transport& transport, Collective& collective)
         : ctx_(ctx), transport_(transport), collective_(collective) {}
+    ~Rank() {
+        while (!kept_.empty()) kept_.pop_back();
+    }
+    Rank(const Rank&) = delete;
 
     Context& context() { return ctx_; }
     Collective& collective() { return collective_; }
@@ -19,11 +23,16 @@ class Rank {
         return *store_;
     }
 
+    // Lives as long as the rank: let go newest first, when the streams of all ranks are drained and gone, before the
+    // store. A lease must have ended by then.
+    void keep(std::shared_ptr<void> object) { kept_.push_back(std::move(object)); }
+
   private:
     Context& ctx_;
     Transport& transport_;
     Collective& collective_;
     std::unique_ptr<LayerStore> store_;
+    std::vector<std::shared_ptr<void>> kept_;
 };
 
 }  // namespace tandem

@@ -15,6 +15,9 @@ struct HostGroup {  // outlives the transports and collectives made from it
     void leave(int rank) {
         for (Meeting* m : {&control, &gather, &reduce}) m->leave(rank);
     }
+    void begin() {
+        for (Meeting* m : {&control, &gather, &reduce}) m->begin();
+    }
 
     const int world_size;
     AbortSignal& abort;

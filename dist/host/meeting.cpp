@@ -41,4 +41,10 @@ void Meeting::leave(int rank) {
     changed_.notify_all();
 }
 
+void Meeting::begin() {
+    std::lock_guard lock(mutex_);
+    arrived_ = 0;  // one that waited in vain, if its rank went on after the Error
+    left_ = -1;
+}
+
 }  // namespace tandem

@@ -23,6 +23,9 @@ class Meeting {
     // This rank comes no more: an Error in whoever waits for it.
     void leave(int rank);
 
+    // All ranks come again, and nobody waits. While no thread is in meet() or leave().
+    void begin();
+
   private:
     const AbortSignal& abort_;
     const int world_size_;
