@@ -2,6 +2,7 @@
 
 #include "dist/nccl/nccl_transport.h"
 #include "dist/peer/peer_transport.h"
+#include "runtime/error.h"
 
 namespace tandem {
 
@@ -9,11 +10,11 @@ std::unique_ptr<Transport> make_transport(const LaunchOptions& o, HostGroup& gro
     const TransportKind kind = o.transport;
     if (o.cards.empty()) {
         if (kind == TransportKind::peer || kind == TransportKind::nccl)
-            throw InputError("[launch] --transport peer and nccl are for cards; use host on CPU ranks");
+            throw InputError("[launch] peer and nccl are for cards; set " + setting("transport") + " to host");
         return make_host_transport(group, rank);
     }
     if (kind == TransportKind::host)
-        throw InputError("[launch] --transport host is for CPU ranks; use peer or nccl on cards");
+        throw InputError("[launch] host is for CPU ranks; set " + setting("transport") + " to peer or nccl");
     if constexpr (build::has_cuda) {
         if (kind == TransportKind::nccl) return make_nccl_transport(group, rank, o.cards);
         return make_peer_transport(group, rank, o.cards);

@@ -5,6 +5,7 @@
 #include "dist/nccl/nccl_transport.h"
 #include "dist/peer/add_ranges.h"
 #include "runtime/cuda/cuda_stream.h"
+#include "runtime/error.h"
 
 #ifdef TANDEM_NCCL
 #include <nccl.h>
@@ -57,8 +58,8 @@ class Communicator {
             if (asked != ncclSuccess) result = asked;
         }
         if (result == ncclSuccess) return;
-        throw Error(fmt::format("[nccl] {} failed on rank {}: {} ({}); use --transport peer, or see NCCL_DEBUG=INFO",
-                                call, rank_, ncclGetErrorString(result), ncclGetLastError(handle_)));
+        throw Error(fmt::format("[nccl] {} failed on rank {}: {} ({}); set {} to peer, or see NCCL_DEBUG=INFO", call,
+                                rank_, ncclGetErrorString(result), ncclGetLastError(handle_), setting("transport")));
     }
 
   private:
@@ -128,11 +129,13 @@ class NcclTransport final : public Transport {
 
 std::unique_ptr<Transport> make_nccl_transport(HostGroup& group, int rank, const std::vector<int>& cards) {
     if (std::set<int>(cards.begin(), cards.end()).size() != cards.size())
-        throw InputError("[nccl] expected each card once, NCCL refuses two ranks on one; use --transport peer");
+        throw InputError("[nccl] expected each card once, NCCL refuses two ranks on one; set " + setting("transport") +
+                         " to peer");
     int version = 0;
     if (ncclGetVersion(&version) != ncclSuccess || version < least_version)
         throw InputError(
-            fmt::format("[nccl] expected NCCL {} or newer, got {}; use --transport peer", least_version, version));
+            fmt::format("[nccl] expected NCCL {} or newer, got {}; set {} to peer", least_version, version,
+                        setting("transport")));
     return std::make_unique<NcclTransport>(group, rank, cards[std::size_t(rank)]);
 }
 
@@ -143,7 +146,7 @@ std::unique_ptr<Transport> make_nccl_transport(HostGroup& group, int rank, const
 namespace tandem {
 
 std::unique_ptr<Transport> make_nccl_transport(HostGroup&, int, const std::vector<int>&) {
-    throw InputError("[nccl] this program was built without NCCL; use --transport peer");
+    throw InputError("[nccl] this program was built without NCCL; set " + setting("transport") + " to peer");
 }
 
 }  // namespace tandem

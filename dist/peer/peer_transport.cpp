@@ -8,6 +8,7 @@
 #include "dist/peer/host_exchange.h"
 #include "dist/peer/staged_copy.h"
 #include "runtime/cuda/cards.h"
+#include "runtime/error.h"
 
 namespace tandem {
 
@@ -24,8 +25,8 @@ class PeerTransport final : public Transport {
     PeerTransport(HostGroup& group, int rank, const std::vector<int>& cards)
         : group_(group), rank_(rank), cards_(cards), staged_(cards.size()) {
         if (cards.size() > std::size_t(most_parts))
-            throw InputError(fmt::format("[peer] expected at most {} ranks, got {}; use --transport nccl", most_parts,
-                                         cards.size()));
+            throw InputError(fmt::format("[peer] expected at most {} ranks, got {}; set {} to nccl", most_parts,
+                                         cards.size(), setting("transport")));
         const int card = cards[std::size_t(rank)];
         bool direct = true;
         for (std::size_t r = 0; r < cards.size(); r++)

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "models/llama/first_bad.h"
+#include "runtime/error.h"
 
 namespace tandem {
 
@@ -66,8 +67,8 @@ Answer Generator::run(std::span<const std::int32_t> prompt, const GenerateSettin
         if (id < 0 || id >= model_.config.vocab)
             throw InputError(fmt::format("the prompt holds id {}, the vocabulary has {}", id, model_.config.vocab));
     if (std::int64_t(prompt.size()) >= capacity_)
-        throw InputError(fmt::format("the prompt has {} tokens; --context-length {} leaves no room for an answer",
-                                     prompt.size(), capacity_));
+        throw InputError(fmt::format("the prompt has {} tokens and leaves no room for an answer; raise {} above {}",
+                                     prompt.size(), setting("context_length"), capacity_));
     caches_.past = 0;
     std::int64_t free = capacity_ - std::int64_t(prompt.size()), room = std::min(settings.max_new_tokens, free);
     Answer answer{{}, free < settings.max_new_tokens ? AnswerEnd::capacity : AnswerEnd::max_new_tokens};

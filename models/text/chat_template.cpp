@@ -202,8 +202,8 @@ constexpr std::array known_templates = {
 
 ChatTemplate ChatTemplate::named(std::string_view name) {
     if (std::ranges::find(known_templates, name, &Known::name) == known_templates.end())
-        throw InputError(fmt::format("[chat template] \"{}\" is not known; --chat-template takes one of {}", name,
-                                     fmt::join(names(), ", ")));
+        throw InputError(fmt::format("[chat template] \"{}\" is not known; set {} to one of {}", name,
+                                     setting("chat_template"), fmt::join(names(), ", ")));
     return ChatTemplate(std::string(name));
 }
 
@@ -212,8 +212,8 @@ ChatTemplate ChatTemplate::recognise(std::string_view jinja) {
     auto it = std::ranges::find(known_templates, fingerprint, &Known::fingerprint);
     if (it == known_templates.end())
         throw InputError(fmt::format("[chat template] the model's template (fingerprint {:#018x}) is not known; "
-                                     "name one of these that fits it with --chat-template: {}",
-                                     fingerprint, fmt::join(names(), ", ")));
+                                     "set {} to one of these that fits it: {}",
+                                     fingerprint, setting("chat_template"), fmt::join(names(), ", ")));
     return ChatTemplate(std::string(it->name));
 }
 

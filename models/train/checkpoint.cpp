@@ -9,6 +9,7 @@
 #include "models/io/files.h"
 #include "models/io/safetensors.h"
 #include "models/io/safetensors_writer.h"
+#include "runtime/error.h"
 #include "runtime/hash.h"
 #include "runtime/json.h"
 
@@ -61,8 +62,8 @@ void write_rank(const fs::path& file, Context& ctx, Trainer& trainer) {
             ctx.download(host, p.tensor);
             if (p.tensor.data() == s.range.master && !finite(p.tensor.dtype(), host))
                 throw Error(fmt::format("the weights of unit {} hold NaN or infinity after the last update and are not "
-                                        "saved; lower --lr or look at the data",
-                                        s.unit));
+                                        "saved; lower {} or look at the data",
+                                        s.unit, setting("lr")));
             writer.write(p.name, host);
         }
     writer.finish();
@@ -247,7 +248,7 @@ std::optional<Checkpoint> newest_checkpoint(const fs::path& root,
     for (const fs::path& folder : step_folders(root)) try {
             return open_checkpoint(folder);
         } catch (const Error& e) {
-            skipped(e.what());
+            skipped(e.message());
         }
     return std::nullopt;
 }
@@ -258,8 +259,8 @@ void restore_checkpoint(const Checkpoint& checkpoint, Context& ctx, Trainer& tra
         for (const Part& p : parts_of(s, ctx.gradient_type())) {
             const TensorInfo* info = file.find(p.name);
             if (!info || info->dtype != p.tensor.dtype() || file.bytes(*info).size() != p.tensor.bytes())
-                throw InputError(fmt::format("{}: {} is not of this run's shape; use --resume never or another folder",
-                                             file.path().string(), p.name));
+                throw InputError(fmt::format("{}: {} is not of this run's shape; set {} to never or use another folder",
+                                             file.path().string(), p.name, setting("resume")));
             ctx.upload(p.tensor, file.bytes(*info));
         }
     trainer.restore(checkpoint.manifest.step, checkpoint.manifest.updates);

@@ -6,6 +6,7 @@
 
 #include "runtime/cuda/launch.cuh"
 #include "runtime/cuda/warp.cuh"
+#include "runtime/error.h"
 
 namespace tandem::cuda_attention {
 
@@ -22,9 +23,8 @@ Parts parts_of(const Sizes& s, int keys) {
     const std::size_t bytes = std::size_t(s.heads) * (s.dim + 2) * sizeof(float);
     if (bytes > CudaDevice::scratch_bytes)
         throw Error(
-            fmt::format("[attention_cached] {} heads of {} are too many for a card; run it on the CPU (--gpus "
-                        "cpu)",
-                        s.heads, s.dim));
+            fmt::format("[attention_cached] {} heads of {} are too many for a card; set {} to cpu", s.heads, s.dim,
+                        setting("gpus")));
     const int most = int(std::min<std::size_t>(most_splits, CudaDevice::scratch_bytes / bytes));
     const int tiles = (keys + keys_of_tile - 1) / keys_of_tile, each = (tiles + most - 1) / most;
     return {keys, (tiles + each - 1) / each, each * keys_of_tile};

@@ -10,12 +10,14 @@ namespace tandem::cuda {
 
 namespace {
 
-const char* advice(cudaError_t status) {
+std::string advice(cudaError_t status) {
     switch (status) {
-        case cudaErrorMemoryAllocation: return "use a shorter --context-length, a smaller --batch-size or more cards";
+        case cudaErrorMemoryAllocation:
+            return "lower " + setting("context_length") + ", " + setting("batch_size") + " or use more cards";
         case cudaErrorNoDevice:
-        case cudaErrorInsufficientDriver: return "install NVIDIA's driver for this CUDA version, or use --gpus cpu,cpu";
-        case cudaErrorInvalidDevice: return "name a card that nvidia-smi lists in --gpus";
+        case cudaErrorInsufficientDriver:
+            return "install NVIDIA's driver for this CUDA version, or set " + setting("gpus") + " to cpu";
+        case cudaErrorInvalidDevice: return "set " + setting("gpus") + " to a card that nvidia-smi lists";
         case cudaErrorNoKernelImageForDevice: return "build for this card with -DTANDEM_CUDA_ARCHITECTURES";
         default: return "the card's state may be lost: start the program again; what is saved stays";
     }
@@ -43,7 +45,7 @@ void check(cudaError_t status, const char* call, std::source_location where) {
 void warn(cudaError_t status, const char* call, std::source_location where) noexcept {
     if (status == cudaSuccess) return;
     try {
-        std::fprintf(stderr, "tandem: %s\n", describe(status, call, where).c_str());
+        std::fprintf(stderr, "tandem: %s\n", worded(describe(status, call, where)).c_str());
     } catch (...) {  // no memory for the message: there is nothing left to say
     }
 }

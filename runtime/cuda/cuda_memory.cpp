@@ -6,6 +6,7 @@
 
 #include "runtime/cuda/check.h"
 #include "runtime/cuda/cuda_stream.h"
+#include "runtime/error.h"
 #ifdef CUDASIM
 #include <cudasim.h>
 #endif
@@ -48,8 +49,8 @@ DeviceSlab::DeviceSlab(int ordinal, std::size_t bytes) : ordinal_(ordinal) {
         (void)cudaGetLastError();
         throw DoesNotFit(fmt::format(
             "[memory] the rank needs {} bytes on device {}, which has {} of {} free; close what else runs there, or "
-            "use a shorter --context-length, a smaller --batch-size or more cards",
-            bytes, ordinal, free, total));
+            "lower {}, {} or use more cards",
+            bytes, ordinal, free, total, setting("context_length"), setting("batch_size")));
     }
     cuda::check(status, "cudaMalloc(the rank's memory)");
     data_ = static_cast<std::byte*>(data);

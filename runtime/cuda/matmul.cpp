@@ -102,7 +102,9 @@ void Matmul::State::choose(Product& p) {
     check(cublasLtMatmulAlgoGetHeuristic(handle, p.description.get(), p.a.get(), p.b.get(), p.c.get(), p.c.get(), raw,
                                          1, &found, &count),
           "cublasLtMatmulAlgoGetHeuristic");
-    if (count == 0) throw Error("[matmul] cuBLASLt has no algorithm for this product; use another card or --gpus cpu");
+    if (count == 0)
+        throw Error("[matmul] cuBLASLt has no algorithm for this product; set " + setting("gpus") +
+                    " to another card or to cpu");
     p.algorithm = found.algo;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "runtime/error.h"
 #include "runtime/tensor.h"
 
 namespace tandem {
@@ -29,7 +30,7 @@ template <class T> T* device_data(const Tensor& t) {
 template <class F> decltype(auto) visit_cuda(const char* op, DType t, F&& f) {
     if (t == DType::bf16) return f.template operator()<nv_bf16>();
     if (t == DType::f32) return f.template operator()<float>();
-    throw Error(fmt::format("[{}] has no CUDA kernel for {}; run it on the CPU (--gpus cpu)", op, name_of(t)));
+    throw Error(fmt::format("[{}] has no CUDA kernel for {}; set {} to cpu", op, name_of(t), setting("gpus")));
 }
 
 __device__ __forceinline__ float to_float(float v) { return v; }

@@ -118,6 +118,35 @@ TEST_CASE("style: every header starts with #pragma once") {
     }
 }
 
+namespace {
+
+// Whether a literal of the line, not a comment, holds a flag of a command line.
+bool names_flag(const std::string& line) {
+    static const std::regex token(R"(//.*|'(\\.|[^'\\])'|"((\\.|[^"\\])*)\")"), flag(R"((^|[^-\w])--[a-z])");
+    for (std::sregex_iterator i(line.begin(), line.end(), token), end; i != end; ++i)
+        if ((*i)[2].matched && std::regex_search((*i)[2].first, (*i)[2].second, flag)) return true;
+    return false;
+}
+
+}  // namespace
+
+// Python and C++ have no flags: setting() of runtime/error.h names an option by its key.
+TEST_CASE("style: only the command line's own messages name flags") {
+    const std::regex library(R"(^((runtime|quant|ops|models|dist)/|tools/(session|python)/))");
+    int seen = 0;
+    each_line(is_cpp, [&](const std::string& path, int number, const std::string& line) {
+        if (!std::regex_search(path, library)) return;
+        ++seen;
+        CHECK_MESSAGE(!names_flag(line), path, ":", number, ": ", line);
+    });
+    CHECK(seen > 10000);
+    CHECK(names_flag("f(\"raise --lr\");"));
+    CHECK(names_flag("f('\"', \"--lr\");"));
+    CHECK(names_flag("\"a \\\" (--lr)\""));
+    CHECK(!names_flag("f(\"a\", --i, \"b\"); // \"--lr\""));
+    CHECK(!names_flag("if (--s == 0) f(\"-DA a--b ---c\");"));
+}
+
 TEST_CASE("style: the top level holds what the design allows") {
     const std::set<std::string> allowed = {"CMakeLists.txt", "runtime",   "ops",     "models",
                                            "quant",          "dist",      "tools",   "tests",

@@ -32,8 +32,9 @@ Sample read_sample(std::string_view text, const TextTools* tools, const DatasetO
         throw InputError(
             fmt::format("expected ids below the vocabulary's {}, got {} from the tokenizer", options.vocab, *id));
     if (std::int64_t(sample.ids.size()) > options.context_length)
-        throw InputError(fmt::format("expected at most {} tokens, got {}; raise --context-length or give --truncate",
-                                     options.context_length, sample.ids.size()));
+        throw InputError(fmt::format("expected at most {} tokens, got {}; raise {} or set {}",
+                                     options.context_length, sample.ids.size(), setting("context_length"),
+                                     setting("truncate")));
     if (count_supervised(sample.labels) == 0)
         throw InputError(fmt::format("no supervised token in the {} of this sample", sample.ids.size()));
     return sample;

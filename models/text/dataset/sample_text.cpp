@@ -131,8 +131,8 @@ void truncate(Sample& sample, std::size_t length, LastToken last) {
     if (supervised > 0 && count_supervised(sample.labels) == 0)
         throw InputError(
             fmt::format("no supervised token is left of {} by the cut to {} of the {} tokens of this "
-                        "sample; raise the context length or leave the sample out",
-                        supervised, length, whole));
+                        "sample; raise {} or leave the sample out",
+                        supervised, length, whole, setting("context_length")));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ Pattern read_pattern(const JsonNode& node) {
     try {
         return Pattern::regex(pattern);
     } catch (const InputError& e) {
-        regex->fail(e.what() + std::string(": ") + regex->text());
+        regex->fail(e.message() + std::string(": ") + regex->text());
     }
 }
 

@@ -77,7 +77,8 @@ TEST_CASE("the other published templates render as their Jinja does") { check_fi
 TEST_CASE("templates are known by name, and an unknown one lists the names") {
     for (const std::string& name : ChatTemplate::names()) CHECK(ChatTemplate::named(name).name() == name);
     CHECK_THROWS_WITH_AS(ChatTemplate::named("alpaca"), doctest::Contains("llama3.1"), InputError);
-    CHECK_THROWS_WITH_AS(ChatTemplate::recognise("{{ bos_token }}"), doctest::Contains("--chat-template"), InputError);
+    CHECK_THROWS_WITH_AS(ChatTemplate::recognise("{{ bos_token }}"), doctest::Contains("set chat_template to"),
+                         InputError);
     for (const char* broken : {"", "{", "{{", "{%", "{% 'x", "{# never", "{{-", "{%-%}", "{{ 'a\\", "-}}"})
         CHECK_THROWS_AS(ChatTemplate::recognise(broken), InputError);
 }

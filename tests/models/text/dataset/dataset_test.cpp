@@ -56,14 +56,14 @@ TEST_CASE("the limit ends the reading") {
 TEST_CASE("ids that are too long are cut only when asked") {
     DatasetOptions options{.context_length = 3, .vocab = 100};
     CHECK(ids_error("{\"input_ids\":[1,2,3]}\n{\"input_ids\":[1,2,3,4]}", options) ==
-          "2: expected at most 3 tokens, got 4; raise --context-length or give --truncate");
+          "2: expected at most 3 tokens, got 4; raise context_length or set truncate");
     options.truncate = true;
     Dataset data = read_ids("{\"input_ids\":[1,2,3,4,5], \"labels\":[-100,-100,3,4,5]}", options);
     CHECK(list(data[0].ids) == Ids{1, 2, 3});
     CHECK(list(data[0].labels) == Ids{-100, -100, 3});
     CHECK(ids_error("{\"input_ids\":[1,2,3,4], \"labels\":[1,-100,-100,4]}", options) ==
-          "1: no supervised token is left of 1 by the cut to 3 of the 4 tokens of this sample; raise the context "
-          "length or leave the sample out");
+          "1: no supervised token is left of 1 by the cut to 3 of the 4 tokens of this sample; raise context_length "
+          "or leave the sample out");
     CHECK(ids_error("{\"input_ids\":[1,2,3,4], \"labels\":[1,-100,-100,-100]}", options) ==
           "1: no supervised token in the 3 of this sample");  // nor before the cut
     // padding is cut away first

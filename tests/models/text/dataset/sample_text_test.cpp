@@ -89,7 +89,7 @@ TEST_CASE("a cut through the response keeps its end token") {
     std::int64_t whole = m.read(text).length(0);
     CHECK(m.error(text, {.context_length = whole - 1, .vocab = 1000}) ==
           "1: expected at most " + std::to_string(whole - 1) + " tokens, got " + std::to_string(whole) +
-              "; raise --context-length or give --truncate");
+              "; raise context_length or set truncate");
     Dataset cut = m.read(text, {.context_length = whole - 4, .vocab = 1000, .truncate = true});
     CHECK(cut.length(0) == whole - 4);
     CHECK(m.supervised(cut[0]).starts_with("one two"));
@@ -97,7 +97,7 @@ TEST_CASE("a cut through the response keeps its end token") {
     CHECK(m.error(text, {.context_length = 20, .vocab = 1000, .truncate = true}) ==
           "1: no supervised token is left of " + std::to_string(m.read(text).supervised(0)) +
               " by the cut to 20 of the " + std::to_string(whole) +
-              " tokens of this sample; raise the context length or leave the sample out");
+              " tokens of this sample; raise context_length or leave the sample out");
 }
 
 TEST_CASE("bad text samples are named by file and line") {
@@ -119,7 +119,7 @@ TEST_CASE("bad text samples are named by file and line") {
     CHECK(
         m.error(good, {.context_length = 9, .vocab = 2}).starts_with("1: expected ids below the vocabulary's 2, got "));
     m.tools.chat.reset();
-    m.tools.no_chat = "the checkpoint has no chat template; name one with --chat-template";
+    m.tools.no_chat = "the checkpoint has no chat template; name one with chat_template";
     CHECK(m.error(good + chat).starts_with("2: broken JSON"));  // over two lines, which JSONL has not
     CHECK(m.error("[" + good + ",\n" + chat + "]") == "3: " + m.tools.no_chat);
     m.tools.special.eos = "<no such>";
