@@ -16,7 +16,10 @@ std::unique_ptr<Transport> make_transport(const LaunchOptions& o, HostGroup& gro
     if (kind == TransportKind::host)
         throw InputError("[launch] host is for CPU ranks; set " + setting("transport") + " to peer or nccl");
     if constexpr (build::has_cuda) {
-        if (kind == TransportKind::nccl) return make_nccl_transport(group, rank, o.cards);
+        if (kind == TransportKind::nccl) {
+            if constexpr (build::has_nccl) return make_nccl_transport(group, rank, o.cards);
+            throw InputError("[launch] this program was built without NCCL; set " + setting("transport") + " to peer");
+        }
         return make_peer_transport(group, rank, o.cards);
     }
     throw Error("[launch] this program was built without CUDA");

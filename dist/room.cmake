@@ -1,1 +1,1 @@
-tandem_room(dist tandem_runtime)
+tandem_room(dist dist tandem_runtime)

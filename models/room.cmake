@@ -1,1 +1,2 @@
-tandem_room(models tandem_ops PCRE2::8BIT utf8proc::utf8proc)
+tandem_room(models models tandem_ops)
+target_link_libraries(tandem_models PRIVATE PCRE2::8BIT utf8proc::utf8proc)

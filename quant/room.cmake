@@ -1,1 +1,1 @@
-tandem_room(quant tandem_runtime)
+tandem_room(quant quant tandem_runtime)

@@ -1,1 +1,3 @@
-tandem_room(runtime fmt::fmt Threads::Threads nlohmann_json::nlohmann_json)
+tandem_room(runtime runtime Threads::Threads)
+target_include_directories(tandem_runtime SYSTEM PRIVATE
+    $<TARGET_PROPERTY:nlohmann_json::nlohmann_json,INTERFACE_INCLUDE_DIRECTORIES>)

@@ -1,16 +1,13 @@
 #include <fmt/core.h>
+#include <nccl.h>
 
 #include <set>
+#include <thread>
 
 #include "dist/nccl/nccl_transport.h"
 #include "dist/peer/add_ranges.h"
 #include "runtime/cuda/cuda_stream.h"
 #include "runtime/error.h"
-
-#ifdef TANDEM_NCCL
-#include <nccl.h>
-
-#include <thread>
 
 namespace tandem {
 
@@ -140,14 +137,3 @@ std::unique_ptr<Transport> make_nccl_transport(HostGroup& group, int rank, const
 }
 
 }  // namespace tandem
-
-#else
-
-namespace tandem {
-
-std::unique_ptr<Transport> make_nccl_transport(HostGroup&, int, const std::vector<int>&) {
-    throw InputError("[nccl] this program was built without NCCL; set " + setting("transport") + " to peer");
-}
-
-}  // namespace tandem
-#endif

@@ -1,0 +1,7 @@
+file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/session/*.cpp)
+if(sources)
+    tandem_room(session tools/session tandem_models tandem_dist)
+else()
+    add_library(tandem_session INTERFACE)
+    target_link_libraries(tandem_session INTERFACE tandem_models tandem_dist)
+endif()
