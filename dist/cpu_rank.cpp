@@ -9,14 +9,16 @@ namespace {
 
 class CpuRank final : public RankDevice {
   public:
-    CpuRank(const LaunchOptions& o, const AbortSignal& abort, int rank)
+    CpuRank(const LaunchOptions& o, const AbortSignal& abort, int rank, CopyStreams copies)
         : slab_(o.plans.empty() ? 0 : o.plans[std::size_t(rank)].slab_bytes()),
           memory_(o.plans.empty() ? make_heap_memory() : make_slab_memory(o.plans[std::size_t(rank)], slab_.data())),
           scratch_(allocate_scratch(*memory_, threads_of(o, rank))),
           pool_(threads_of(o, rank)),
-          compute_(make_inline_stream({&abort, o.trace, rank, "compute"})),
-          gather_(make_worker_stream({&abort, o.trace, rank, "gather"})),
-          reduce_(make_worker_stream({&abort, o.trace, rank, "reduce"})) {}
+          compute_(make_inline_stream({&abort, o.trace, rank, "compute"})) {
+        if (copies == CopyStreams::compute) return;
+        gather_ = make_worker_stream({&abort, o.trace, rank, "gather"});
+        reduce_ = make_worker_stream({&abort, o.trace, rank, "reduce"});
+    }
 
     ContextParts parts() override {
         ContextParts p;
@@ -24,14 +26,14 @@ class CpuRank final : public RankDevice {
         p.cpu = {&pool_, scratch_->data};
         p.memory = memory_.get();
         p.compute_stream = compute_.get();
-        p.gather_stream = gather_.get();
-        p.reduce_stream = reduce_.get();
+        p.gather_stream = gather_ ? gather_.get() : compute_.get();
+        p.reduce_stream = reduce_ ? reduce_.get() : compute_.get();
         return p;
     }
     void bind() override {}
     void finish() override {
-        gather_->synchronize();
-        reduce_->synchronize();
+        for (const auto* s : {&gather_, &reduce_})
+            if (*s) (*s)->synchronize();
     }
     void drain() override {
         gather_.reset();
@@ -43,13 +45,14 @@ class CpuRank final : public RankDevice {
     std::unique_ptr<Memory> memory_;
     std::shared_ptr<Block> scratch_;
     ThreadPool pool_;
-    std::unique_ptr<Stream> compute_, gather_, reduce_;
+    std::unique_ptr<Stream> compute_, gather_, reduce_;  // the latter two null where the first does their work
 };
 
 }  // namespace
 
-std::unique_ptr<RankDevice> make_cpu_rank(const LaunchOptions& options, const AbortSignal& abort, int rank) {
-    return std::make_unique<CpuRank>(options, abort, rank);
+std::unique_ptr<RankDevice> make_cpu_rank(const LaunchOptions& options, const AbortSignal& abort, int rank,
+                                          CopyStreams copies) {
+    return std::make_unique<CpuRank>(options, abort, rank, copies);
 }
 
 }  // namespace tandem

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "dist/launch.h"
+#include "dist/rank_state.h"
 #include "dist/scratch.h"
 #include "runtime/cuda/cuda_engine.h"
 #include "runtime/plan/plan_stream.h"
@@ -41,51 +41,53 @@ class PlanCollective final : public Collective {
     int rank_, world_size_;
 };
 
+class PlanDevice final : public RankDevice {
+  public:
+    PlanDevice(const LaunchOptions& o, int rank, PlanMemory& memory)
+        : memory_(memory), target_(o.cards.empty() ? DeviceKind::cpu : DeviceKind::cuda) {
+        if constexpr (build::has_cuda)
+            if (!o.cards.empty()) {
+                CudaScratch s(memory, o.tile_bytes);
+                scratch_ = {s.scratch, s.matmul, s.tiles};
+                return;
+            }
+        scratch_ = {allocate_scratch(memory, threads_of(o, rank))};
+    }
+    ContextParts parts() override {
+        ContextParts p;
+        p.device = DeviceKind::plan;
+        p.target = target_;
+        p.memory = &memory_;
+        p.compute_stream = p.gather_stream = p.reduce_stream = &stream_;
+        return p;
+    }
+    void bind() override {}
+    void finish() override {}
+    void drain() override {}
+
+  private:
+    PlanMemory& memory_;
+    const DeviceKind target_;
+    PlanStream stream_;
+    std::vector<std::shared_ptr<Block>> scratch_;
+};
+
 }  // namespace
 
 struct PlanRank::State {
     State(const LaunchOptions& o, int rank)
-        : scratch(scratch_of(o, rank)),
-          transport(rank, o.world_size),
-          collective(rank, o.world_size),
-          ctx(parts_of(o, rank)),
-          rank(ctx, transport, collective) {}
+        : made(o, abort, std::make_unique<PlanDevice>(o, rank, memory),
+               std::make_unique<PlanTransport>(rank, o.world_size),
+               std::make_unique<PlanCollective>(rank, o.world_size)) {}
 
-    std::vector<std::shared_ptr<Block>> scratch_of(const LaunchOptions& o, int rank) {
-        if constexpr (build::has_cuda)
-            if (!o.cards.empty()) {
-                CudaScratch s(memory, o.tile_bytes);
-                return {s.scratch, s.matmul, s.tiles};
-            }
-        return {allocate_scratch(memory, threads_of(o, rank))};
-    }
-    ContextParts parts_of(const LaunchOptions& o, int rank) {
-        ContextParts p;
-        p.device = DeviceKind::plan;
-        p.target = o.cards.empty() ? DeviceKind::cpu : DeviceKind::cuda;
-        p.rank = rank;
-        p.world_size = o.world_size;
-        p.compute = o.compute;
-        p.memory = &memory;
-        p.compute_stream = p.gather_stream = p.reduce_stream = &stream;
-        p.abort = &abort;
-        p.recompute_plan = o.recompute_plan;
-        return p;
-    }
-
-    PlanMemory memory;
-    PlanStream stream;
     AbortSignal abort;
-    std::vector<std::shared_ptr<Block>> scratch;
-    PlanTransport transport;
-    PlanCollective collective;
-    Context ctx;
-    Rank rank;
+    PlanMemory memory;
+    RankState made;
 };
 
 PlanRank::PlanRank(const LaunchOptions& options, int rank) : state_(std::make_unique<State>(options, rank)) {}
 PlanRank::~PlanRank() = default;
-Rank& PlanRank::rank() { return state_->rank; }
+Rank& PlanRank::rank() { return state_->made.rank; }
 MemoryPlan PlanRank::plan() const { return state_->memory.plan(); }
 
 }  // namespace tandem

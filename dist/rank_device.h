@@ -9,14 +9,19 @@ namespace tandem {
 class RankDevice {
   public:
     virtual ~RankDevice() = default;
-    virtual ContextParts parts() = 0;  // all but rank and world_size; once
+    virtual ContextParts parts() = 0;  // of the device alone; once
     virtual void bind() = 0;           // the calling thread is the rank's
     virtual void finish() = 0;         // waits for all streams; throws what failed in them
     // Ends the streams; what has not begun may be dropped. Peers may still read this rank's memory.
     virtual void drain() = 0;
 };
 
-std::unique_ptr<RankDevice> make_cpu_rank(const LaunchOptions& options, const AbortSignal& abort, int rank);
-std::unique_ptr<RankDevice> make_cuda_rank(const LaunchOptions& options, const AbortSignal& abort, int rank);
+// Where a rank gathers and reduces: on streams of their own, or on the one where it computes.
+enum class CopyStreams { own, compute };
+
+std::unique_ptr<RankDevice> make_cpu_rank(const LaunchOptions& options, const AbortSignal& abort, int rank,
+                                          CopyStreams copies);
+std::unique_ptr<RankDevice> make_cuda_rank(const LaunchOptions& options, const AbortSignal& abort, int rank,
+                                           CopyStreams copies);
 
 }  // namespace tandem

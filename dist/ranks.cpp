@@ -5,75 +5,17 @@
 #include <thread>
 
 #include "dist/failure.h"
-#include "dist/host/host_group.h"
-#include "dist/make_transport.h"
-#include "dist/rank_device.h"
+#include "dist/rank_state.h"
 
 namespace tandem {
-
-namespace {
-
-std::unique_ptr<RankDevice> device_of(const LaunchOptions& o, const AbortSignal& abort, int rank) {
-    if constexpr (build::has_cuda)
-        if (!o.cards.empty()) return make_cuda_rank(o, abort, rank);
-    return make_cpu_rank(o, abort, rank);
-}
-
-std::unique_ptr<Transport> transport_of(const LaunchOptions& o, HostGroup& group, int rank) {
-    std::unique_ptr<Transport> made = make_transport(o, group, rank);
-    return o.around ? o.around(std::move(made), group.abort) : std::move(made);
-}
-
-ContextParts parts_of(const LaunchOptions& o, RankDevice& device, const AbortSignal& abort, int rank) {
-    ContextParts p = device.parts();
-    p.rank = rank;
-    p.world_size = o.world_size;
-    p.compute = o.compute;
-    p.abort = &abort;
-    p.recompute_plan = o.recompute_plan;
-    return p;
-}
-
-// Everything a rank has, made in its own thread and freed when all have ended.
-struct RankState {
-    RankState(const LaunchOptions& o, HostGroup& group, int r)
-        : device(device_of(o, group.abort, r)),
-          transport(transport_of(o, group, r)),
-          collective(make_host_collective(group, r)),
-          ctx(parts_of(o, *device, group.abort, r)),
-          rank(ctx, *transport, *collective) {
-        device->bind();
-    }
-
-    std::unique_ptr<RankDevice> device;
-    std::unique_ptr<Transport> transport;
-    std::unique_ptr<Collective> collective;
-    Context ctx;
-    Rank rank;
-};
-
-const LaunchOptions& checked(const LaunchOptions& o) {
-    if (o.world_size < 1) throw InputError(fmt::format("[launch] expected 1 rank or more, got {}", o.world_size));
-    if (!o.plans.empty() && o.plans.size() != std::size_t(o.world_size))
-        throw Error(
-            fmt::format("[launch] expected a memory plan for each of {} ranks, got {}", o.world_size, o.plans.size()));
-    if (!o.cards.empty() && o.cards.size() != std::size_t(o.world_size))
-        throw Error(fmt::format("[launch] expected a card for each of {} ranks, got {}", o.world_size, o.cards.size()));
-    if (!build::has_cuda && !o.cards.empty())
-        throw InputError("[launch] this program was built without CUDA; build it where nvcc and a driver are, or with "
-                         "TANDEM_CUDA=on where nvcc alone is, or run on CPU ranks");
-    return o;
-}
-
-}  // namespace
 
 void throw_not_made(int rank) {
     throw Error(fmt::format("[ranks] expected an object on rank {}, got none; make it in a run first", rank));
 }
 
 struct Ranks::State {
-    explicit State(const LaunchOptions& o)
-        : options(checked(o)),
+    explicit State(const LaunchOptions& o)  // checked
+        : options(o),
           plans(o.plans.begin(), o.plans.end()),
           group(o.world_size, abort),
           ranks(std::size_t(o.world_size)) {
@@ -124,7 +66,7 @@ void Ranks::State::live(int rank) {
         if (--busy == 0) all_done.notify_one();
     };
     std::unique_ptr<RankState>& state = ranks[std::size_t(rank)];
-    attempt(rank, [&] { state = std::make_unique<RankState>(options, group, rank); });
+    attempt(rank, [&] { state = make_rank(options, group, rank, CopyStreams::own); });
     done();
     for (std::uint64_t finished = 0; auto* work = next_run(finished); finished++) {
         attempt(rank, [&] {
@@ -195,9 +137,14 @@ void Ranks::State::end() noexcept {
         if (state) state->device->drain();
 }
 
-Ranks::Ranks(const LaunchOptions& options) : state_(std::make_unique<State>(options)) { state_->start(); }
+Ranks::Ranks(const LaunchOptions& options) {
+    check_launch(options);
+    state_ = std::make_unique<State>(options);
+    state_->start();
+}
 Ranks::~Ranks() = default;
 int Ranks::world_size() const { return state_->world_size(); }
 void Ranks::run(const std::function<void(Rank&)>& body) { state_->run(body); }
+LocalRank Ranks::local(const LocalOptions& options) { return LocalRank(options); }
 
 }  // namespace tandem

@@ -1,6 +1,7 @@
 // Ranks that live and take work: a thread each, from one run to the next with all that they hold.
 #pragma once
 #include "dist/launch.h"
+#include "dist/local_rank.h"
 
 namespace tandem {
 
@@ -19,6 +20,9 @@ class Ranks {
     // one run at a time. The first failure ends all ranks: every wait wakes and throws Aborted, and run() throws it as
     // "rank 1: …", of the same type where it is an Error. From then on every run() throws that failure again.
     void run(const std::function<void(Rank&)>& body);
+
+    // One right here, without threads of ranks.
+    static LocalRank local(const LocalOptions& options = {});
 
   private:
     struct State;

@@ -10,8 +10,9 @@ namespace {
 
 class CudaRank final : public RankDevice {
   public:
-    CudaRank(const LaunchOptions& o, const AbortSignal& abort, int rank)
-        : card_(o.cards[std::size_t(rank)]),
+    CudaRank(const LaunchOptions& o, const AbortSignal& abort, int rank, CopyStreams copies)
+        : copies_(copies),
+          card_(o.cards[std::size_t(rank)]),
           slab_(card_, o.plans.empty() ? 0 : o.plans[std::size_t(rank)].slab_bytes()),
           memory_(o.plans.empty() ? make_cuda_heap_memory(card_)
                                   : make_slab_memory(o.plans[std::size_t(rank)], slab_.data())),
@@ -27,9 +28,10 @@ class CudaRank final : public RankDevice {
         p.cpu = {&pool_, nullptr};
         p.cuda = engine_->device(*scratch_);
         p.memory = memory_.get();
+        const bool own = copies_ == CopyStreams::own;
         p.compute_stream = &engine_->compute;
-        p.gather_stream = &engine_->gather;
-        p.reduce_stream = &engine_->reduce;
+        p.gather_stream = own ? &engine_->gather : &engine_->compute;
+        p.reduce_stream = own ? &engine_->reduce : &engine_->compute;
         return p;
     }
     void bind() override { engine_->bind(); }
@@ -39,6 +41,7 @@ class CudaRank final : public RankDevice {
     void drain() override { engine_.reset(); }
 
   private:
+    const CopyStreams copies_;
     const int card_;
     DeviceSlab slab_;
     std::unique_ptr<Memory> memory_;
@@ -49,8 +52,9 @@ class CudaRank final : public RankDevice {
 
 }  // namespace
 
-std::unique_ptr<RankDevice> make_cuda_rank(const LaunchOptions& options, const AbortSignal& abort, int rank) {
-    return std::make_unique<CudaRank>(options, abort, rank);
+std::unique_ptr<RankDevice> make_cuda_rank(const LaunchOptions& options, const AbortSignal& abort, int rank,
+                                           CopyStreams copies) {
+    return std::make_unique<CudaRank>(options, abort, rank, copies);
 }
 
 }  // namespace tandem

@@ -8,12 +8,11 @@
 #include <algorithm>
 #include <functional>
 
+#include "dist/local_rank.h"
 #include "ops/attention/attention_kernels.h"
 #include "ops/gemm/dequantize_cuda.h"
 #include "ops/gemm/qmatmul.h"
 #include "runtime/cuda/check.h"
-#include "runtime/cuda/cuda_engine.h"
-#include "runtime/cuda/cuda_memory.h"
 #include "runtime/cuda/matmul.h"
 #include "runtime/cuda/tile_ahead.h"
 #include "tests/gpu/results.h"
@@ -31,13 +30,12 @@ class Bench {
     explicit Bench(bool small)
         : small_(small),
           repeats_(small ? 2 : 20),
-          memory_(make_cuda_heap_memory(0)),
-          scratch_(*memory_, std::size_t(scaled(28672) * scaled(8192)) * 2),
-          engine_(0, abort_),
-          device_(bound_device()),
-          ctx_(parts()),
+          rank_({.compute = DType::bf16, .card = 0, .tile_bytes = std::size_t(scaled(28672) * scaled(8192)) * 2}),
+          ctx_(rank_.context()),
           busy_(ctx_.empty({small ? 1 << 20 : 1 << 30}, DType::u8, "busy")) {
-        memory_->watch(extent_watch());
+        ctx_.run({"bench", {}, {}, {}}, [&](const auto& device) {
+            if constexpr (requires { device.stream; }) device_ = device;
+        });
         for (cudaEvent_t* e : {&begin_, &end_}) cuda::check(cudaEventCreate(e), "cudaEventCreate");
     }
     void copy(Results& r);
@@ -49,20 +47,6 @@ class Bench {
     void attention_2048(Results& r);
 
   private:
-    CudaDevice bound_device() {
-        engine_.bind();
-        return engine_.device(scratch_);
-    }
-    ContextParts parts() {
-        ContextParts p;
-        p.device = p.target = DeviceKind::cuda;
-        p.cuda = device_;
-        p.compute = DType::bf16;
-        p.memory = memory_.get();
-        p.compute_stream = p.gather_stream = p.reduce_stream = &engine_.compute;
-        p.abort = &abort_;
-        return p;
-    }
     std::int64_t scaled(std::int64_t size) const { return small_ ? std::max<std::int64_t>(size / 64, 64) : size; }
     // Of one `work` of `calls` that follow each other, the median of several such rounds after three to warm up.
     double seconds(int calls, const std::function<void(int)>& work);
@@ -74,12 +58,9 @@ class Bench {
 
     bool small_;
     int repeats_;
-    AbortSignal abort_;
-    std::unique_ptr<Memory> memory_;
-    CudaScratch scratch_;
-    CudaEngine engine_;
-    CudaDevice device_;
-    Context ctx_;
+    LocalRank rank_;
+    Context& ctx_;
+    CudaDevice device_;  // as an op is given it
     Tensor busy_;
     cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
@@ -87,11 +68,11 @@ class Bench {
 double Bench::seconds(int calls, const std::function<void(int)>& work) {
     std::vector<double> times;
     for (int i = 0; i < repeats_ + 3; i++) {
-        engine_.compute.fill(busy_.data(), i, busy_.bytes());  // meanwhile the host enqueues all of the round
+        ctx_.compute().fill(busy_.data(), i, busy_.bytes());  // meanwhile the host enqueues all of the round
         cuda::check(cudaEventRecord(begin_, device_.stream), "cudaEventRecord");
         for (int call = 0; call < calls; call++) work(call);
         cuda::check(cudaEventRecord(end_, device_.stream), "cudaEventRecord");
-        engine_.compute.synchronize();
+        ctx_.compute().synchronize();
         float ms = 0;
         cuda::check(cudaEventElapsedTime(&ms, begin_, end_), "cudaEventElapsedTime");
         if (i >= 3) times.push_back(ms * 1e-3 / calls);
@@ -112,15 +93,15 @@ Tensor Bench::tensor(const Shape& shape, DType dtype) {
         for (std::byte& b : bytes) b = std::byte(next() >> 24);
     }
     ctx_.upload(t, bytes);
-    engine_.compute.synchronize();
+    ctx_.compute().synchronize();
     return t;
 }
 
 void Bench::copy(Results& r) {
     const std::size_t bytes = small_ ? 1u << 20 : 1u << 30;
     Tensor a = ctx_.empty({std::int64_t(bytes)}, DType::u8, "from"), b = ctx_.empty(a.shape(), DType::u8, "to");
-    engine_.compute.fill(a.data(), 1, bytes);
-    const double s = seconds(1, [&](int) { engine_.compute.copy(b.data(), a.data(), bytes); });
+    ctx_.compute().fill(a.data(), 1, bytes);
+    const double s = seconds(1, [&](int) { ctx_.compute().copy(b.data(), a.data(), bytes); });
     r.add("copy", 2.0 * double(bytes) / s / 1e9, "GB/s read and written");
 }
 

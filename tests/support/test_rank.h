@@ -1,18 +1,12 @@
-// A single rank for tests of ops, on the CPU or a card: memory by itself, no copy streams of its own, and one unit of
-// parameters at hand.
+// A local rank for tests of ops, on the CPU or a card, and one unit of parameters at hand.
 #pragma once
-#include <cstdlib>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <numeric>
 #include <optional>
 
-#include "runtime/context.h"
-#include "runtime/cpu/cpu_stream.h"
+#include "dist/local_rank.h"
 #include "runtime/cuda/cards.h"
-#include "runtime/cuda/cuda_engine.h"
-#include "runtime/cuda/cuda_memory.h"
 
 namespace tandem::test {
 
@@ -92,69 +86,21 @@ class LocalStore final : public LayerStore {
     Tensor frozen_there_, trainable_there_, gradients_;
 };
 
-// What of a test's rank is only there on a card.
-struct TestCard {
-    static constexpr std::size_t tile_bytes = 4u << 20;
-    TestCard(const AbortSignal& abort, std::size_t tile)
-        : memory(make_cuda_heap_memory(0)), scratch(*memory, tile), engine(0, abort) {
-        memory->watch(extent_watch());
-        engine.bind();
-    }
-    std::unique_ptr<Memory> memory;
-    CudaScratch scratch;
-    CudaEngine engine;
-};
-
-// Made once for a number of threads: gradients by finite differences make a rank for every element.
-inline std::byte* cpu_scratch(int threads) {
-    using Bytes = std::unique_ptr<std::byte, void (*)(void*)>;
-    thread_local std::map<int, Bytes> made;
-    Bytes& bytes = made.try_emplace(threads, nullptr, std::free).first->second;
-    if (!bytes) bytes.reset(static_cast<std::byte*>(std::aligned_alloc(256, CpuDevice::scratch_bytes(threads))));
-    return bytes.get();
-}
-
 class TestRank {
   public:
     explicit TestRank(DType compute, int threads = 1, DeviceKind kind = DeviceKind::cpu,
-                      std::size_t tile_bytes = TestCard::tile_bytes)
-        : pool_(threads),
-          scratch_(cpu_scratch(threads)),
-          memory_(make_heap_memory()),
-          stream_(make_inline_stream({&abort_, nullptr, 0, "compute"})),
-          ctx(parts(compute, kind, tile_bytes)),
+                      std::size_t tile_bytes = LocalOptions{}.tile_bytes)
+        : local_({compute, threads, kind == DeviceKind::cuda ? std::optional(0) : std::nullopt, tile_bytes}),
+          ctx(local_.context()),
           store(compute) {
         store.belong_to(ctx);
     }
 
   private:
-    ContextParts parts(DType compute, DeviceKind kind, std::size_t tile_bytes) {
-        ContextParts p;
-        p.device = p.target = kind;
-        p.compute = compute;
-        p.abort = &abort_;
-        p.cpu = {&pool_, scratch_};
-        p.memory = memory_.get();
-        p.compute_stream = p.gather_stream = p.reduce_stream = stream_.get();
-        if constexpr (build::has_cuda)
-            if (kind == DeviceKind::cuda) {
-                card_ = std::make_shared<TestCard>(abort_, tile_bytes);
-                p.memory = card_->memory.get();
-                p.cuda = card_->engine.device(card_->scratch);
-                p.compute_stream = p.gather_stream = p.reduce_stream = &card_->engine.compute;
-            }
-        return p;
-    }
-
-    ThreadPool pool_;
-    std::byte* scratch_;
-    AbortSignal abort_;
-    std::unique_ptr<Memory> memory_;
-    std::unique_ptr<Stream> stream_;
-    std::shared_ptr<TestCard> card_;  // shared: a build without CUDA has no destructor for it
+    LocalRank local_;
 
   public:
-    Context ctx;
+    Context& ctx;
     LocalStore store;
 };
 

@@ -83,7 +83,7 @@ struct Loaded {
 };
 
 Loaded load(const Params& params, const CheckpointFiles* files, DeviceKind kind,
-            std::size_t tile_bytes = TestCard::tile_bytes) {
+            std::size_t tile_bytes = LocalOptions{}.tile_bytes) {
     TestRank rank(DType::bf16, 1, kind, tile_bytes);
     LoadedBytes store(params.units);
     LayerStore* stores[] = {&store};
