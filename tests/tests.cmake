@@ -21,8 +21,10 @@ foreach(room ${rooms})
         if(room MATCHES "^(runtime|quant|ops|dist)$")  # what they test needs no more: a sanitizer builds one room
             set(library tandem_${room})
         endif()
-        if(room MATCHES "^(quant|ops)$")
-            list(APPEND library tandem_dist)  # the rank that they run on
+        if(room STREQUAL "quant")
+            list(APPEND library tandem_dist)  # the rank that its tests run on
+        elseif(room STREQUAL "ops")
+            list(APPEND library tandem_check_op)
         endif()
         tandem_test_target(test_${room} ${library})
         target_compile_options(test_${room} PRIVATE -O1)  # what they call is compiled as users get it; they are many

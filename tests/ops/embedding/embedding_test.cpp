@@ -31,7 +31,7 @@ TEST_CASE("embedding: many tokens, wide rows") {
 
 TEST_CASE("embedding copies rows of a frozen weight and keeps nothing") {
     TestRank rank(DType::bf16);
-    Param w = rank.store.add(false, {2, 2}, {1, 2, 3, 4});
+    Param w = rank.store.add_frozen({2, 2}, {1, 2, 3, 4});
     LeaseScope lease(rank.ctx, rank.store, 0);
     Tape tape;
     TapeScope record(rank.ctx, &tape);
@@ -60,7 +60,7 @@ TEST_CASE("embedding on a card: the row of an id outside the vocabulary is not a
 TEST_CASE("embedding names an id outside the vocabulary") {
     for (std::int32_t bad : {-1, 2}) {
         TestRank rank(DType::f32);
-        Param w = rank.store.add(false, {2, 2}, {1, 2, 3, 4});
+        Param w = rank.store.add_frozen({2, 2}, {1, 2, 3, 4});
         LeaseScope lease(rank.ctx, rank.store, 0);
         CHECK_THROWS_WITH(
             embedding(rank.ctx, indices_of(rank.ctx, {0, bad}), w),

@@ -122,7 +122,7 @@ TEST_CASE("a quantized weight gives the bits of the dense weight that it stands 
                     QuantSpec spec{.format = format, .nested = nested};
                     Quantized q(spec, shape);
                     TestRank rank(type, 1, kind);
-                    Param dense = rank.store.add(false, shape, q.values);
+                    Param dense = rank.store.add_frozen(shape, q.values);
                     Param packed{0, false, rank.store.add_bytes(q.bytes), shape, type};
                     LeaseScope lease(rank.ctx, rank.store, 0);
                     const Pass d = pass_of(rank, type, {dense, {}}, shape),

@@ -40,7 +40,8 @@ Arrays random_arrays(std::int64_t hidden = 6, std::int64_t vocab = 37) {
 Result run(const Setup& s, const Arrays& arrays) {
     TestRank rank(s.type, s.threads, s.kind);
     Context& ctx = rank.ctx;
-    Param w = rank.store.add(s.trained, {s.vocab, s.hidden}, arrays[1]);
+    const Shape weight{s.vocab, s.hidden};
+    Param w = s.trained ? rank.store.add_trainable(weight, arrays[1]) : rank.store.add_frozen(weight, arrays[1]);
     Shape shape{tokens, s.hidden};
     Tensor before;
     if (s.adds) before = tensor_of(ctx, shape, s.type, std::vector<double>(arrays[0].size(), 1));
@@ -171,7 +172,7 @@ TEST_CASE("lm_head_loss over a large vocabulary") {
             Context& ctx = rank.ctx;
             std::vector<double> w(static_cast<std::size_t>(large));
             for (std::size_t i = 0; i < w.size(); i++) w[i] = 200 * std::sin(double(i));
-            Param p = rank.store.add(false, {large, 1}, w);
+            Param p = rank.store.add_frozen({large, 1}, w);
             LeaseScope lease(ctx, rank.store, 0);
             Value h(tensor_of(ctx, {1, 1}, DType::f32, {1}));
             Tensor loss = lm_head_loss(ctx, h, {p, {}}, {indices_of(ctx, {0}), indices_of(ctx, {0})}, 1, 32);

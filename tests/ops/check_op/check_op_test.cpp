@@ -1,0 +1,103 @@
+#include "tools/check_op/check_op.h"
+
+#include <doctest/doctest.h>
+
+#include "ops/add/add.h"
+#include "ops/rmsnorm/rmsnorm.h"
+#include "tools/check_op/op_failures.h"
+
+using namespace tandem;
+
+namespace {
+
+// rmsnorm with whatever a case's fault makes of eps in this rank.
+OpCase norm_case(std::function<double(Context&)> eps) {
+    return {.inputs = {{3, 8}},
+            .trainable = {{8}},
+            .op = [eps](Context& ctx, const std::vector<Value>& x, const std::vector<Param>& p) {
+                return rmsnorm(ctx, x[0], p[0], eps(ctx));
+            },
+            .roundings = 4};  // the normalized value and the product with the weight, forward and backward
+}
+
+// 2 x, whose backward gives the gradient of x.
+Value forgets_one(Context& ctx, const std::vector<Value>& x, const std::vector<Param>&) {
+    Value y;
+    {
+        TapeScope quiet(ctx, nullptr);
+        y = add(ctx, x[0], x[0]);
+    }
+    ctx.backward(y, {x[0]}, [slot = x[0].slot()](Context& ctx, Tensor dy) { ctx.pass(slot, dy); });
+    return y;
+}
+
+bool has(const std::vector<std::string>& failures, const std::string& text) {
+    for (const std::string& f : failures)
+        if (f.find(text) != std::string::npos) return true;
+    return false;
+}
+
+}  // namespace
+
+TEST_CASE("check_op: of a right op nothing is said") {
+    const OpCase right = norm_case([](Context&) { return 1e-5; });
+    CHECK(op_failures(right).empty());
+    CHECK(op_failures(right, 2).empty());
+    check_op(right);
+}
+
+TEST_CASE("check_op: a wrong gradient is found, with its place and numbers") {
+    const OpCase wrong{.inputs = {{2, 3}}, .op = forgets_one};
+    const std::vector<std::string> failures = op_failures(wrong);
+    REQUIRE(failures.size() == 1);  // every type agrees with double
+    INFO(failures[0]);
+    CHECK(failures[0].starts_with("the gradient of input 0: expected what central differences give in double, got 6 of "
+                                  "6 elements elsewhere; expected that element 0 is "));
+    CHECK_THROWS_WITH_AS(check_op(wrong),
+                         doctest::Contains("[check_op] expected an op that is right, got 1 failures: the gradient of"),
+                         Error);
+}
+
+TEST_CASE("check_op: a gradient that is a little wrong is found") {
+    int runs = 0;  // the second, in double with its backward, is the one that differences are compared with
+    const OpCase wrong = norm_case([&](Context& ctx) {
+        if (ctx.compute_type() == DType::f64) runs++;
+        return runs == 2 ? 1.01e-2 : 1e-2;
+    });
+    CHECK(has(op_failures(wrong), "expected what central differences give"));
+}
+
+TEST_CASE("check_op: a gradient that is not given, or an output without one, is found") {
+    OpCase c{.inputs = {{2, 3}, {2, 3}},
+             .op = [](Context& ctx, const std::vector<Value>& x, const std::vector<Param>&) {
+                 return add(ctx, x[0], Value(x[1].tensor()));
+             }};
+    for (bool differences : {true, false}) {
+        c.differences = differences;
+        CHECK(op_failures(c) == std::vector<std::string>{"the gradient of input 1: expected 6 numbers, got 0; write to "
+                                                         "ctx.grad in the backward"});
+    }
+    c.op = [](Context& ctx, const std::vector<Value>& x, const std::vector<Param>&) {
+        return add(ctx, Value(x[0].tensor()), Value(x[1].tensor()));
+    };
+    CHECK_THROWS_WITH_AS(op_failures(c), doctest::Contains("expected an output that wants a gradient"), Error);
+}
+
+TEST_CASE("check_op: a type that is further off than rounding is found") {
+    for (DType type : {DType::f32, DType::bf16}) {
+        const OpCase wrong = norm_case([&](Context& ctx) { return ctx.compute_type() == type ? 0.05 : 1e-5; });
+        const std::vector<std::string> failures = op_failures(wrong);
+        for (const char* what : {"the output", "the gradient of input 0", "the gradient of trainable parameter 0"})
+            CHECK(has(failures, std::string(name_of(type)) + " on the CPU, " + what +
+                                    ": expected a distance of at most "));
+        CHECK(!has(failures, std::string(name_of(type == DType::f32 ? DType::bf16 : DType::f32)) + " on"));
+    }
+}
+
+TEST_CASE("check_op: bits that depend on the number of threads are found") {
+    const OpCase wrong =
+        norm_case([](Context& ctx) { return ctx.cpu().pool->size() == 1 ? 1e-5 : 2e-5; });
+    const std::vector<std::string> failures = op_failures(wrong);
+    CHECK(has(failures, "f32 on the CPU, 1 thread and 3: expected the same bits of the output, got "));
+    CHECK(has(failures, "f32 on the CPU, 1 thread and 3: expected the same bits of the gradient of input 0, got "));
+}
