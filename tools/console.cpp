@@ -127,7 +127,7 @@ void Console::planned_memory(const MemoryNeed& need, const Room& room) {
     line("[Memory] planned, the most alive at once\n" + table + host_row(need, room));
 }
 
-void Console::memory(const MemoryNeed& need, std::span<const Peaks> seen) {
+void Console::memory(const MemoryNeed& need, std::span<const Ledger> seen) {
     const std::vector<MemoryPlan>& plans = need.plans;
     line("[Memory] peak of each rank, planned and seen");
     std::vector<std::string> cells;
@@ -139,7 +139,7 @@ void Console::memory(const MemoryNeed& need, std::span<const Peaks> seen) {
         std::size_t any = 0;
         for (std::size_t r = 0; r < plans.size(); r++) {
             any += plans[r].ledger.peak[c];
-            cells.insert(cells.end(), {megabytes(plans[r].ledger.peak[c]), megabytes(seen[r][c])});
+            cells.insert(cells.end(), {megabytes(plans[r].ledger.peak[c]), megabytes(seen[r].peak[c])});
         }
         if (any) line(memory_row(std::string(name_of(Category(c))), cells));
     }

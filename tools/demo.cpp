@@ -8,9 +8,17 @@ namespace {
 const fs::path folder = TANDEM_DEMO;
 }
 
-fs::path data_file(const std::string& name) { return name == "demo" ? folder / "data.jsonl" : fs::path(name); }
+std::string data_place(const std::string& name) { return name == "demo" ? (folder / "data.jsonl").string() : name; }
 
 std::string model_place(const std::string& name) { return name == "demo" ? (folder / "model").string() : name; }
+
+void find_demo(ModelRecipe& recipe) { recipe.model = model_place(recipe.model); }
+
+void find_demo(Recipe& recipe) {
+    find_demo(static_cast<ModelRecipe&>(recipe));
+    recipe.dataset = data_place(recipe.dataset);
+    if (recipe.eval_dataset) recipe.eval_dataset = data_place(*recipe.eval_dataset);
+}
 
 void prepare_demo(TrainOptions& o) {
     o.output_dir = fs::path("output") / "demo";
@@ -25,12 +33,6 @@ void prepare_demo(TrainOptions& o) {
     o.lr_scheduler = LrSchedule::cosine;
     o.sample_prompt = "What does a mole eat?";  // the training data do not name it
     o.trace = true;
-}
-
-std::vector<std::int32_t> encode_prompt(const TextTools& text, const std::string& prompt) {
-    if (!text.chat) return text.tokenizer->encode(prompt, SpecialTokens::add).ids;
-    Rendered r = text.chat_template().render({{"user", prompt}}, text.special, GenerationPrompt::add);
-    return encode_whole(*text.tokenizer, r.text).ids;
 }
 
 }  // namespace tandem

@@ -3,19 +3,17 @@
 #include <filesystem>
 #include <string>
 
-#include "models/text/dataset/dataset.h"
 #include "tools/options/train_options.h"
 
 namespace tandem {
 
-// Its folder is output/demo; what an earlier one left there is removed when this one begins (RunOutputs).
+// Its folder is output/demo; what an earlier one left there is removed when this one begins (RunFolder).
 void prepare_demo(TrainOptions& options);
 
-// What ships with the program for `demo`, else the name as it is.
-std::filesystem::path data_file(const std::string& name);
+// Puts the folder and the files that ship with the program in the place of the name `demo`.
+std::string data_place(const std::string& name);
 std::string model_place(const std::string& name);
-
-// One user turn through the chat template where there is one, else the text as it is.
-std::vector<std::int32_t> encode_prompt(const TextTools& text, const std::string& prompt);
+void find_demo(ModelRecipe& recipe);
+void find_demo(Recipe& recipe);
 
 }  // namespace tandem

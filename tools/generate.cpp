@@ -4,7 +4,7 @@
 
 #include "tools/commands.h"
 #include "tools/demo.h"
-#include "tools/inference.h"
+#include "tools/opening.h"
 #include "tools/log.h"
 #include "tools/options/generate_options.h"
 
@@ -26,33 +26,35 @@ std::vector<int> eos_of(const GenerateOptions& o, const Model& model) {
     return o.chat ? model.chat_eos_ids() : model.eos_ids();
 }
 
+void make_generator(ModelRank& r, const ModelRecipe& with) {
+    r.generator.emplace(r.context(), r.llama, r.store, with.context_length);
+}
+
 }  // namespace
 
 int generate(CommandLine& line) {
     GenerateOptions o;
     OptionSet set("generate", "Text from a model.");
     if (read_options(o, set, line) == OptionSet::Parsed::help) return print_help(set);
-    Model model = open_model(o, o.chat_template);
-    std::optional<Adapter> adapter;
-    if (o.adapter) adapter = open_adapter(*o.adapter);
-    std::vector<std::int32_t> prompt = prompt_of(o, model);
+    find_demo(o);
+    const Model model = open_model(o);
+    const std::optional<Adapter> adapter = open_adapter(o.adapter);
+    const std::vector<std::int32_t> prompt = prompt_of(o, model);
     check_window(model, std::min(o.context_length, std::int64_t(prompt.size()) + o.max_new_tokens),
                  "the prompt with its answer");
+    LoadedModel loaded(o, model, adapter ? &*adapter : nullptr, [](ModelRank& r, const ModelRecipe& with) {
+        make_generator(r, with);
+        r.generator->plan();
+    });
+    load_model(loaded, o, model, smaller_generation(o, std::int64_t(prompt.size()), o.max_new_tokens));
     Answer answer;
-    GenerateSettings settings{o.max_new_tokens, o.temperature, std::uint64_t(o.seed), eos_of(o, model)};
-    auto generator = [&](InferenceRank& r, const ModelOptions& with) {
-        return Generator(r.rank.context(), r.llama, r.store, with.context_length);
-    };
-    Inference what;
-    what.largest = [&](InferenceRank& r, const ModelOptions& with) { generator(r, with).plan(); };
-    what.body = [&](InferenceRank& r) {
-        Generator g = generator(r, o);
-        Answer mine = g.run(prompt, settings);
-        if (r.rank.context().rank() == 0) answer = std::move(mine);
-    };
-    what.smaller = smaller_generation(o, std::int64_t(prompt.size()), o.max_new_tokens);
-    run_inference(o, model, adapter ? &*adapter : nullptr, what);
-    std::string text = model.tokenizer ? model.tokenizer->decode(answer.ids, DecodeSpecial::skip) : "";
+    const GenerateSettings settings{o.max_new_tokens, o.temperature, std::uint64_t(o.seed), eos_of(o, model)};
+    loaded.run([&](ModelRank& r) {
+        make_generator(r, o);
+        Answer mine = r.generator->run(prompt, settings);
+        if (r.context().rank() == 0) answer = std::move(mine);
+    });
+    const std::string text = model.tokenizer ? model.tokenizer->decode(answer.ids, DecodeSpecial::skip) : "";
     if (o.json) print_line(Json(Json::Object{{"ids", Json(answer.ids)}, {"text", text}}).text());
     else if (model.tokenizer) print_line(text);
     else print_line(fmt::format("{}", fmt::join(answer.ids, " ")));

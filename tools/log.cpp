@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <system_error>
 
+#include "runtime/error.h"
 #include "runtime/utf8.h"
+#include "tools/options/options.h"
 
 namespace tandem {
 
@@ -28,7 +30,7 @@ bool write_whole(int descriptor, std::string_view bytes) noexcept {
 
 void log_line(std::string_view text) noexcept {
     try {
-        write_whole(STDERR_FILENO, printable(text) + "\n");
+        write_whole(STDERR_FILENO, printable(worded(text, OptionSet::flag)) + "\n");
     } catch (...) {  // no memory for a copy
         write_whole(STDERR_FILENO, "tandem: out of memory\n");
     }

@@ -10,7 +10,7 @@ namespace tandem {
 // False where the descriptor would not take all of it; errno says why.
 bool write_whole(int descriptor, std::string_view bytes) noexcept;
 
-// A line on stderr, made printable (runtime/utf8.h): it may quote a file.
+// A line on stderr, made printable (runtime/utf8.h): it may quote a file. Settings are named by their options.
 void log_line(std::string_view text) noexcept;
 
 // Opens descriptors 0 to 2 that are closed on /dev/null, so that no file gets their numbers and with them the log; to

@@ -49,7 +49,7 @@ constexpr int failed = 1, bad_input = 2, does_not_fit = 3, reader_left = 141;
 int report(const std::exception& e, int code, const CommandLine& line) noexcept {
     try {
         const Error* error = dynamic_cast<const Error*>(&e);
-        log_line("tandem: " + (error ? worded(error->message(), OptionSet::flag) : e.what()));
+        log_line(fmt::format("tandem: {}", error ? error->message() : e.what()));
         if (line.verbose && error)
             log_line(fmt::format("  thrown at {}:{}", error->where().file_name(), error->where().line()));
     } catch (...) {

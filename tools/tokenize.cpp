@@ -8,10 +8,10 @@
 #include "models/io/find_model.h"
 #include "models/text/dataset/preview.h"
 #include "tools/commands.h"
-#include "tools/data_feed.h"
 #include "tools/demo.h"
 #include "tools/log.h"
-#include "tools/model.h"
+#include "tools/opening.h"
+#include "tools/session/model.h"
 #include "tools/options/tokenize_options.h"
 
 namespace tandem {
@@ -52,7 +52,7 @@ void print_lines(const Tokenizer& tokenizer, const fs::path& file, SpecialTokens
 void print_samples(const TokenizeOptions& o, const TextTools& text) {
     constexpr std::int64_t no_limit = std::int64_t(1) << 40;
     Dataset data =
-        read_dataset(data_file(*o.dataset), &text, {no_limit, text.tokenizer->size(), false, o.dataset_samples});
+        read_dataset(data_place(*o.dataset), &text, {no_limit, text.tokenizer->size(), false, o.dataset_samples});
     say_unused_keys(data);
     for (std::int64_t i = 0; i < data.size(); i++) {
         SampleView s = data[i];

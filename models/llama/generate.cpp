@@ -61,7 +61,7 @@ std::vector<float> Generator::next_logits(const HostBatch& host, const char* pha
     return out;
 }
 
-Answer Generator::run(std::span<const std::int32_t> prompt, const GenerateSettings& settings) {
+void Generator::check(std::span<const std::int32_t> prompt) const {
     if (prompt.empty()) throw InputError("the prompt is empty; give at least one token");
     for (std::int32_t id : prompt)
         if (id < 0 || id >= model_.config.vocab)
@@ -69,6 +69,10 @@ Answer Generator::run(std::span<const std::int32_t> prompt, const GenerateSettin
     if (std::int64_t(prompt.size()) >= capacity_)
         throw InputError(fmt::format("the prompt has {} tokens and leaves no room for an answer; raise {} above {}",
                                      prompt.size(), setting("context_length"), capacity_));
+}
+
+Answer Generator::run(std::span<const std::int32_t> prompt, const GenerateSettings& settings) {
+    check(prompt);
     caches_.past = 0;
     std::int64_t free = capacity_ - std::int64_t(prompt.size()), room = std::min(settings.max_new_tokens, free);
     Answer answer{{}, free < settings.max_new_tokens ? AnswerEnd::capacity : AnswerEnd::max_new_tokens};

@@ -25,8 +25,9 @@ class Generator {
     // The cache, for prompts and answers of `capacity` tokens together, is allocated here and kept.
     Generator(Context& ctx, const Llama& model, LayerStore& store, std::int64_t capacity);
 
-    // An InputError if the prompt is empty, holds an id outside the vocabulary, or leaves no room;
-    // NotFinite if a token's logits are not.
+    // An InputError if the prompt is empty, holds an id outside the vocabulary, or leaves no room.
+    void check(std::span<const std::int32_t> prompt) const;
+    // check() first; NotFinite if a token's logits are not.
     Answer run(std::span<const std::int32_t> prompt, const GenerateSettings& settings);
 
     // Runs each phase once at its largest, for the memory plan.

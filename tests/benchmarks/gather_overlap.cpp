@@ -12,8 +12,8 @@
 
 #include "dist/launch.h"
 #include "dist/throttled/throttled.h"
-#include "models/train/load_weights.h"
-#include "tools/model.h"
+#include "tools/session/load.h"
+#include "tools/session/model.h"
 
 using namespace tandem;
 
@@ -70,7 +70,7 @@ Measured measure(const Case& c, const LlamaConfig& config, const Params& params,
         l.around = [&](std::unique_ptr<Transport> inner, const AbortSignal& abort) {
             return make_throttled(std::move(inner), {c.bytes_per_second}, abort);
         };
-    std::vector<LayerStore*> stores(2);
+    WeightLoader loader(params, {nullptr, nullptr, 1}, 2);
     Measured m;
     launch(l, [&](Rank& rank) {
         Context& ctx = rank.context();
@@ -79,11 +79,7 @@ Measured measure(const Case& c, const LlamaConfig& config, const Params& params,
         o.strategy = c.strategy, o.prefetch = c.prefetch, o.schedules = {schedule, forward};
         LayerStore& store = rank.make_store(params.units, o);
         Llama llama = make_llama(ctx, config, params, tokens, Recompute::block);
-        stores[std::size_t(ctx.rank())] = &store;
-        rank.collective().barrier();
-        load_weights(params, {nullptr, nullptr, 1}, stores, ctx.rank(), 2, ctx);
-        rank.collective().barrier();
-        store.updated(ctx.compute());
+        loader.load(rank, store);
         std::vector<double> forwards;
         for (int step = 0; step <= steps; step++) {
             rank.collective().barrier();

@@ -1,9 +1,12 @@
 // The memory that a step on the plan device foresees is the memory that a run uses, and replaying it changes no bit.
+#include "dist/ranks.h"
 #include "models/llama/params.h"
 #include "tests/equivalence/command_line.h"
 #include "tests/support/adapter_files.h"
-#include "tools/inference.h"
-#include "tools/train_run.h"
+#include "tools/session/load.h"
+#include "tools/session/machine.h"
+#include "tools/session/settings/recipe_settings.h"
+#include "tools/session/train_plan.h"
 
 using namespace tandem;
 using namespace tandem::test;
@@ -16,7 +19,7 @@ struct Setup {
     std::string data;
     TrainType type = TrainType::qlora;
     Precision precision = Precision::bf16;
-    ShardingStrategy strategy = ShardingStrategy::full_shard;
+    Strategy strategy = Strategy::full_shard;
     bool checkpointing = true;
     bool samples = false;  // generates text, too: planned for an answer that fills the context
     std::optional<ModuleSelection> modules = {};  // none: all seven projections of every layer
@@ -26,64 +29,74 @@ enum class RunMemory { slab, heap };
 
 using Peaks = std::array<std::size_t, category_count>;
 
-// What `train` joins, with a look at each rank's ledger.
+// A fine-tuning of three steps, with a look at each rank's ledger.
 class Run {
   public:
-    Run(const Setup& setup, const std::filesystem::path& folder) {
-        TrainOptions& o = run_.options;
-        o.model = (golden / "models/llama2-mha").string();
-        o.gpus = {"cpu", "cpu"};
-        o.train_type = setup.type;
-        o.precision = setup.precision;
-        o.sharding_strategy = setup.strategy;
-        o.use_gradient_checkpointing = setup.checkpointing;
-        o.batch_size = 2;
-        o.gradient_accumulation_steps = 2;
-        o.lora_rank = 8;
-        o.lr = 0.002;
-        o.output_dir = folder;
-        run_.model = open_model(o, std::nullopt);
-        run_.adapter.lora = {int(o.lora_rank), o.lora_alpha, o.lora_dropout, false, target_modules(o)};
-        if (setup.modules) run_.adapter.lora.modules = *setup.modules;
-        run_.adapter.base_model = o.model;
-        ParamSetup params;
-        params.compute = compute_type(o.precision);
-        params.quant = base_quant(run_.model, o);
-        params.train_base = !run_.trains_adapter();
-        if (run_.trains_adapter()) params.lora = run_.adapter.lora;
-        run_.params = make_params(run_.model.config, params);
-        run_.data = read_dataset(setup.data, nullptr, {o.context_length, run_.model.config.vocab, false, 22});
-        run_.eval_data = read_dataset(setup.data, nullptr, {o.context_length, run_.model.config.vocab, false, 10});
-        if (setup.samples) run_.sample_prompt = {1, 2, 3};
-        run_.total_steps = 3;
-        run_.stores.resize(ranks);
-        run_.options_json = "{}";
-        std::filesystem::create_directories(folder);
-        run_.outputs = std::make_unique<RunOutputs>(o, std::nullopt);
+    Run(const Setup& setup, const std::filesystem::path& folder) : folder_(folder) {
+        Settings settings;
+        declare(settings, recipe_);
+        recipe_.model = (golden / "models/llama2-mha").string();
+        recipe_.gpus = Placement::cpu(ranks);
+        recipe_.threads = 2;
+        recipe_.train_type = setup.type;
+        recipe_.precision = setup.precision;
+        recipe_.sharding_strategy = setup.strategy;
+        recipe_.use_gradient_checkpointing = setup.checkpointing;
+        recipe_.batch_size = 2;
+        recipe_.gradient_accumulation_steps = 2;
+        recipe_.lora_rank = 8;
+        recipe_.lr = 0.002;
+        recipe_.dataset = recipe_.eval_dataset.emplace(setup.data);
+        recipe_.dataset_samples = 22;
+        recipe_.answers = setup.samples;
+        opened_ = open_recipe(recipe_, settings);
+        if (setup.modules) {
+            opened_.adapter.lora.modules = *setup.modules;
+            ParamSetup params;
+            params.compute = compute_type(recipe_.precision);
+            params.quant = base_quant(opened_.model, recipe_);
+            params.lora = opened_.adapter.lora;
+            opened_.params = make_params(opened_.model.config, params);
+        }
+        plan_ = plan_training(rank_setup());
     }
 
     Trained train(RunMemory memory) {
-        LaunchOptions l;
-        l.world_size = ranks;
-        l.threads = 2;
-        l.compute = compute_type(run_.options.precision);
-        plan_memory(run_, l);
-        if (memory == RunMemory::slab) l.plans = run_.memory;
-        l.recompute_plan = &run_.recompute;
-        Console console(StepLog::lines, Stdout::open);
+        LaunchOptions l = launch_options(recipe_, opened_.params);
+        if (memory == RunMemory::slab) l.plans = plan_.memory.plans;
+        l.recompute_plan = &plan_.recompute;
+        const RankSetup setup = rank_setup();
+        WeightLoader loader(opened_.params, opened_.weights(42), ranks);
+        Trained trained;
         launch(l, [&](Rank& rank) {
-            int r = rank.context().rank();
-            TrainRank(run_, rank, r == 0 ? &console : nullptr).train();
+            const int r = rank.context().rank();
+            RankTrainer trainer(rank, setup);
+            loader.load(rank, trainer.store());
+            Feed feed(opened_.data, feed_options(recipe_));
+            for (std::int64_t step = 0; step < 3; step++) {
+                const StepResult result = trainer.step(feed.step(step, r), recipe_.lr);
+                if (r == 0) trained.steps.push_back({0, result.loss, result.grad_norm, 0, 0, 0});
+            }
+            const Feed held_back = evaluation_feed(setup);
+            trainer.mean_loss(held_back.once(r), held_back.supervised());
+            if (recipe_.answers) trainer.answer(std::vector<std::int32_t>{1, 2, 3}, {.max_new_tokens = 64});
+            if (trains_adapter(recipe_)) trainer.save({folder_ / "adapter"});
             peaks_[std::size_t(r)] = rank.context().memory().ledger().peak;
         });
-        return read_run(run_.options.output_dir);
+        trained.adapter = bytes_of(folder_ / "adapter" / "adapter_model.safetensors");
+        return trained;
     }
 
     const Peaks& peak(int rank) const { return peaks_[std::size_t(rank)]; }
-    const Peaks& planned(int rank) const { return run_.memory[std::size_t(rank)].ledger.peak; }
+    const Peaks& planned(int rank) const { return plan_.memory.plans[std::size_t(rank)].ledger.peak; }
 
   private:
-    TrainRun run_;
+    RankSetup rank_setup() const { return {recipe_, opened_, opened_.data, &*opened_.eval_data}; }
+
+    std::filesystem::path folder_;
+    Recipe recipe_;
+    Opened opened_;
+    TrainPlan plan_;
     std::array<Peaks, ranks> peaks_;
 };
 
@@ -100,9 +113,9 @@ std::filesystem::path equal_samples(const Scratch& scratch) {
 
 std::vector<Setup> setups(const std::string& data) {
     return {{data},
-            {data, TrainType::lora, Precision::fp32, ShardingStrategy::shard_grad_op},
-            {data, TrainType::full, Precision::bf16, ShardingStrategy::ddp},
-            {data, TrainType::qlora, Precision::fp32, ShardingStrategy::full_shard, false}};
+            {data, TrainType::lora, Precision::fp32, Strategy::shard_grad_op},
+            {data, TrainType::full, Precision::bf16, Strategy::ddp},
+            {data, TrainType::qlora, Precision::fp32, Strategy::full_shard, false}};
 }
 
 }  // namespace

@@ -17,7 +17,7 @@
 #include "runtime/utf8.h"
 #include "tests/fuzz/mutator.h"
 #include "tests/support/train_process.h"
-#include "tools/model.h"
+#include "tools/session/model.h"
 #include "tools/options/command_line.h"
 #include "tools/options/train_options.h"
 

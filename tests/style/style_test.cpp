@@ -97,6 +97,10 @@ TEST_CASE("style: includes follow the layering of the rooms") {
         std::smatch match;
         if (!std::regex_search(line, match, include)) return;
         CHECK_MESSAGE(allowed.at(room_of(path)).contains(room_of(match[1])), path, ":", number, ": ", line);
+        // Of tools only these are embedded: nothing of the command line.
+        const std::regex embedded("^tools/(session|check_op)/");
+        if (std::regex_search(path, embedded) && room_of(match[1]) == "tools")
+            CHECK_MESSAGE(std::regex_search(match[1].str(), embedded), path, ":", number, ": ", line);
     });
 }
 

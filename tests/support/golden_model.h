@@ -8,7 +8,8 @@
 #include "models/train/check_weights.h"
 #include "ops/rmsnorm/rmsnorm.h"
 #include "tests/support/test_rank.h"
-#include "tools/inference.h"
+#include "tools/session/load.h"
+#include "tools/session/model.h"
 
 namespace tandem::test {
 
@@ -43,15 +44,15 @@ struct GoldenOutput {
 
 class GoldenRun {
   public:
-    GoldenRun(const GoldenModel& model, int ranks) : ranks_(ranks), rope_(model.rope), stores_(std::size_t(ranks)) {
-        ModelOptions options;
-        options.model = model.folder.string();
-        options.train_type = model.type;
-        options.precision = Precision::fp32;
-        model_ = open_model(options, std::nullopt);
+    GoldenRun(const GoldenModel& model, int ranks) : ranks_(ranks), rope_(model.rope) {
+        ModelRecipe recipe;
+        recipe.model = model.folder.string();
+        recipe.train_type = model.type;
+        recipe.precision = Precision::fp32;
+        model_ = open_model(recipe);
         if (model.adapter) adapter_ = Adapter::open(*model.adapter);
         ParamSetup setup;
-        setup.quant = base_quant(model_, options);
+        setup.quant = base_quant(model_, recipe);
         setup.train_base = model.type == TrainType::full && !setup.quant;
         if (adapter_) setup.lora = lora_spec(*adapter_);
         params_ = make_params(model_.config, setup);
@@ -65,12 +66,13 @@ class GoldenRun {
         LaunchOptions launched;
         launched.world_size = ranks_;
         launched.threads = 2;
+        WeightLoader loader(params_, {&*model_.weights, adapter_ ? &*adapter_ : nullptr, 0}, ranks_);
         launch(launched, [&](Rank& rank) {
             Context& ctx = rank.context();
             StoreOptions o;
             o.schedules = {training_schedule(params_), forward_schedule(params_)};
             LayerStore& store = rank.make_store(params_.units, o);
-            load(rank, store);
+            loader.load(rank, store);
             Llama llama = make_llama(ctx, model_.config, params_, batch.length, Recompute::block);
             if (rope_ == GoldenModel::Rope::from_bf16) round_rope(ctx, llama, batch.length);
             std::int64_t each = batch.samples / ranks_, begin = each * ctx.rank();
@@ -84,16 +86,6 @@ class GoldenRun {
     }
 
   private:
-    void load(Rank& rank, LayerStore& store) {
-        Context& ctx = rank.context();
-        stores_[std::size_t(ctx.rank())] = &store;
-        rank.collective().barrier();
-        WeightSource source{&*model_.weights, adapter_ ? &*adapter_ : nullptr, 0};
-        load_weights(params_, source, stores_, ctx.rank(), ranks_, ctx);
-        rank.collective().barrier();
-        store.updated(ctx.compute());
-    }
-
     static void round_rope(Context& ctx, Llama& llama, std::int64_t positions) {
         const LlamaConfig& c = llama.config;
         RopeFrequencies f = rope_frequencies(c.rope, c.head_dim, c.max_positions, positions);
@@ -170,7 +162,6 @@ class GoldenRun {
     Model model_;
     std::optional<Adapter> adapter_;
     Params params_;
-    std::vector<LayerStore*> stores_;
 };
 
 }  // namespace tandem::test

@@ -81,7 +81,7 @@ TEST_CASE("command line: all configuration errors at once, and the nearest name"
     CHECK(e.out.empty());
     for (const char* sentence :
          {"unknown option --lora-rnk; did you mean --lora-rank?", "--batch-size expected an integer >= 1",
-          "--precision expected", "--gpus expected cpu or numbers of cards, got 'x'", "unexpected argument 'stray'",
+          "--precision expected", "--gpus expected cpu or numbers of cards, got '0,x'", "unexpected argument 'stray'",
           "--lr expected a number >= 0, got 'nan'"})
         CHECK_MESSAGE(e.says(sentence), e.err);
     refused({"train", "--model"}, "--model needs a value");

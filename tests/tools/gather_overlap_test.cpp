@@ -1,4 +1,4 @@
-#include "tools/gather_overlap.h"
+#include "tools/session/gather_overlap.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "tools/host_memory.h"
+#include "tools/session/room/host_memory.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "tools/path_identity.h"
+#include "tools/session/folder/path_identity.h"
 
 #include <doctest/doctest.h>
 

@@ -1,10 +1,10 @@
-#include "tools/room.h"
+#include "tools/session/room/room.h"
 
 #include <doctest/doctest.h>
 
 #include <numeric>
 
-#include "tools/smaller.h"
+#include "tools/session/room/smaller.h"
 
 namespace tandem {
 
@@ -155,33 +155,33 @@ TEST_CASE("room: a refusal says what is needed, what there is, and what fits or 
 }
 
 TEST_CASE("room: training's changes keep the global batch, whichever are taken") {
-    TrainOptions o;
-    o.gpus = {"cpu", "cpu"};
+    Recipe o;
+    o.gpus = Placement::cpu(2);
     o.batch_size = 6;
     o.gradient_accumulation_steps = 5;
     o.weights_on = WeightsOn::mirror;
-    std::vector<Change<TrainOptions>> changes = smaller_training(o, 64);
+    std::vector<Change<Recipe>> changes = smaller_training(o, 64);
     REQUIRE(changes.size() == 7);  // device, prefetch, one rank, batch 3 2 1, context 32
     for (unsigned chosen = 0; chosen < 1u << changes.size(); chosen++) {
-        TrainOptions t = o;
+        Recipe t = o;
         for (std::size_t i = 0; i < changes.size(); i++)
             if (chosen >> i & 1) changes[i](t);
-        CHECK(std::int64_t(t.gpus.size()) * t.batch_size * t.gradient_accumulation_steps == 60);
-        CHECK((t.gpus.size() == 2 || t.weights_on != WeightsOn::mirror));
+        CHECK(t.gpus.world_size() * t.batch_size * t.gradient_accumulation_steps == 60);
+        CHECK((t.gpus.world_size() == 2 || t.weights_on != WeightsOn::mirror));
         CHECK((t.context_length == o.context_length || t.truncate));
     }
     CHECK(smaller_resumed_training(o).size() == 2);
 }
 
 TEST_CASE("room: settings are said as they are given") {
-    TrainOptions o, now;
-    o.gpus = {"cpu", "cpu"};
-    now.gpus = {"cpu"};
+    Recipe o, now;
+    o.gpus = Placement::cpu(2);
+    now.gpus = Placement::cpu(1);
     now.truncate = true;
     now.weights_on = WeightsOn::device;
-    now.sharding_strategy = ShardingStrategy::ddp;
-    CHECK(settings_between(json_of(o), json_of(now)) ==
-          "--gpus cpu --weights-on device --truncate true --sharding-strategy ddp");
+    now.sharding_strategy = Strategy::ddp;
+    CHECK(worded(settings_between(json_of(o), json_of(now))) ==
+          "gpus cpu weights_on device truncate true sharding_strategy ddp");
     CHECK(settings_between(json_of(o), json_of(o)).empty());
 }
 

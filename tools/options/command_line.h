@@ -20,7 +20,7 @@ template <class Options> OptionSet::Parsed read_options(Options& options, Option
     set.group("Options");
     set.add("verbose", line.verbose, "say where in the source an error was thrown", Resumed::any);
     return set.parse(line.arguments, [&] {
-        if constexpr (requires { resolve_gpus(options); }) resolve_gpus(options);
+        if constexpr (requires { options.gpus; }) options.gpus = options.gpus.resolved();
         return validate(options, set);
     });
 }

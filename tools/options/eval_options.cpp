@@ -3,21 +3,20 @@
 namespace tandem {
 
 void declare(OptionSet& set, EvalOptions& o) {
-    declare(set, static_cast<ModelOptions&>(o));
+    declare(set, static_cast<ModelRecipe&>(o));
     set.group("Evaluation");
     set.add("adapter", o.adapter, "a PEFT adapter on top of the model");
     set.add("dataset", o.dataset, "a JSON or JSONL file or pipe, or demo");
     set.add("dataset_samples", o.dataset_samples, "how many of its samples, all if not given", {.min = 1});
     set.add("truncate", o.truncate, "cut samples longer than the context; without it they are an error");
-    set.add("chat_template", o.chat_template, "the name of a chat template, instead of the checkpoint's own");
     set.add("json", o.json, "print {\"loss\", \"perplexity\", \"tokens\"}");
 }
 
-std::vector<OptionConflict> validate(const EvalOptions& o, const OptionSet& set) {
-    std::vector<OptionConflict> conflicts = validate(static_cast<const ModelOptions&>(o), set);
+std::vector<Conflict> validate(const EvalOptions& o, const OptionSet& set) {
+    std::vector<Conflict> all = conflicts(static_cast<const ModelRecipe&>(o), set);
     if (o.model != "demo" && !set.given("dataset"))
-        conflicts.push_back({{"model", "dataset"}, "--dataset is missing; give the file of samples to evaluate"});
-    return conflicts;
+        all.push_back({{"model", "dataset"}, "--dataset is missing; give the file of samples to evaluate"});
+    return all;
 }
 
 }  // namespace tandem

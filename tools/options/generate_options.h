@@ -2,17 +2,20 @@
 #pragma once
 #include <filesystem>
 
-#include "tools/options/model_options.h"
+#include "tools/options/options.h"
+#include "tools/session/settings/model_settings.h"
 
 namespace tandem {
 
-struct GenerateOptions : ModelOptions {
-    GenerateOptions() { train_type = TrainType::full; }
+struct GenerateOptions : ModelRecipe {
+    GenerateOptions() {
+        model = "demo";
+        train_type = TrainType::full;
+    }
 
     std::optional<std::filesystem::path> adapter;
     std::optional<std::string> prompt, chat;  // one of these two or prompt_ids
     std::optional<std::vector<std::int64_t>> prompt_ids;
-    std::optional<std::string> chat_template;  // none: the checkpoint's own
     double temperature = 0;                    // 0: greedy
     std::int64_t max_new_tokens = 128;
     bool ignore_eos = false;
@@ -21,6 +24,6 @@ struct GenerateOptions : ModelOptions {
 };
 
 void declare(OptionSet& set, GenerateOptions& options);
-std::vector<OptionConflict> validate(const GenerateOptions& options, const OptionSet& set);
+std::vector<Conflict> validate(const GenerateOptions& options, const OptionSet& set);
 
 }  // namespace tandem

@@ -7,7 +7,6 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <memory>
 #include <set>
 
@@ -15,12 +14,6 @@
 
 namespace tandem {
 namespace {
-
-std::string with(char separator, std::string name) {  // hyphens on the command line, underscores in files
-    std::replace_if(
-        name.begin(), name.end(), [](char c) { return c == '-' || c == '_'; }, separator);
-    return name;
-}
 
 std::string on_command_line(const Suggestion& s) {
     return OptionSet::flag(s.option) + (s.value.empty() ? "" : " " + s.value);
@@ -56,60 +49,18 @@ std::optional<std::string> text_of(const Json& value) {
     return list;
 }
 
-bool goes_on(Resumed resumed, const Json& was, const Json& is) {
-    if (resumed == Resumed::any || resumed == Resumed::by_content || was == is) return true;
-    if (resumed != Resumed::or_more || was.kind() != Json::Kind::integer) return false;
-    auto end = [](std::int64_t n) { return n < 0 ? std::numeric_limits<std::int64_t>::max() : n; };
-    return end(is.integer()) >= end(was.integer());
-}
-
 }  // namespace
 
 struct OptionSet::Arguments {
     std::unique_ptr<CLI::App> app;
-    std::vector<CLI::Option*> options;  // as options_
+    std::vector<CLI::Option*> options;  // as all()
     CLI::Option *config, *help;
 };
 
-std::string OptionRange::text() const {
-    std::string all;
-    auto part = [&](const char* sign, double limit) {
-        if (limit > -inf && limit < inf) all += fmt::format("{} {} {}", all.empty() ? "" : " and", sign, limit);
-    };
-    part(">=", min);
-    part(">", above);
-    part("<=", max);
-    part("<", below);
-    return all;
-}
-
-std::string OptionSet::flag(std::string_view name) { return "--" + with('-', std::string(name)); }
-
-void OptionSet::declare(std::string_view names, std::string help, Field field, Resumed resumed) {
-    std::vector<std::string> list;
-    for (std::string& name : CLI::detail::split(std::string(names), ','))
-        list.push_back(with('_', CLI::detail::trim(name)));
-    for (const std::string& name : list)
-        if (find(name)) throw Error(fmt::format("[options] {} is declared twice", name));
-    std::string initial = field.json();
-    options_.push_back({std::move(list), std::move(help), group_, std::move(field), initial, resumed});
-}
-
-OptionSet::Option* OptionSet::find(std::string_view name) {
-    std::string wanted = with('_', std::string(name));
-    for (Option& option : options_)
-        if (std::find(option.names.begin(), option.names.end(), wanted) != option.names.end()) return &option;
-    return nullptr;
-}
-
-const OptionSet::Option* OptionSet::find(std::string_view name) const {
-    return const_cast<OptionSet*>(this)->find(name);
-}
-
-bool OptionSet::given(std::string_view name) const {
-    const Option* option = find(name);
-    if (!option) throw Error(fmt::format("[options] {} is not declared", name));
-    return option->given;
+std::string OptionSet::flag(std::string_view name) {
+    std::string text = "--" + std::string(name);
+    std::replace(text.begin(), text.end(), '_', '-');
+    return text;
 }
 
 OptionSet::Arguments OptionSet::build() const {
@@ -117,7 +68,7 @@ OptionSet::Arguments OptionSet::build() const {
     a.app->set_help_flag();
     a.app->allow_extras();
     a.app->get_formatter()->column_width(44);
-    for (const Option& option : options_) {
+    for (const Setting& option : all()) {
         std::string flags;
         for (const std::string& name : option.names) flags += (flags.empty() ? "" : ",") + flag(name);
         CLI::Option* o = a.app->add_option(flags, CLI::callback_t(), option.help);
@@ -138,15 +89,15 @@ std::string OptionSet::help() const { return build().app->help(); }
 
 Suggestion OptionSet::meant(const std::string& name) const {
     std::vector<DeclaredOption> known;
-    for (const Option& option : options_)
+    for (const Setting& option : all())
         for (const std::string& n : option.names) known.push_back({n, option.field.is_switch});
     known.push_back({"config"});
     known.push_back({"help"});
     return suggest(name, known);
 }
 
-void OptionSet::set(Option& option, const std::string& text, const std::string& source,
-                    std::vector<std::string>& errors) {
+void OptionSet::read(Setting& option, const std::string& text, const std::string& source,
+                     std::vector<std::string>& errors) {
     if (option.field.read(text)) return;
     option.failed = true;
     errors.push_back(fmt::format("{} expected {}, got '{}'", source, option.field.expected, text));
@@ -160,23 +111,23 @@ void OptionSet::read_config(const std::string& file, std::vector<std::string>& e
                 fmt::format("{}: expected a JSON object of options, got {}", file, values.kind_name()));
         std::set<std::string> seen;
         for (const auto& [key, value] : values.object()) {
-            if (!seen.insert(with('_', key)).second)
-                errors.push_back(fmt::format("{}: {} stands there twice", file, with('_', key)));
-            set_from_config(file, key, value, errors);
+            if (!seen.insert(setting_name(key)).second)
+                errors.push_back(fmt::format("{}: {} stands there twice", file, setting_name(key)));
+            read_from_config(file, key, value, errors);
         }
     } catch (const InputError& e) {
-        errors.push_back(fmt::format("--config {}", e.what()));
+        errors.push_back(fmt::format("--config {}", e.message()));
     }
 }
 
-void OptionSet::set_from_config(const std::string& file, const std::string& key, const Json& value,
+void OptionSet::read_from_config(const std::string& file, const std::string& key, const Json& value,
                                 std::vector<std::string>& errors) {
-    Option* option = find(key);
+    Setting* option = find(key);
     std::string source = fmt::format("{}: {}", file, key);
     if (!option)
         errors.push_back(fmt::format("{}: unknown option {}; did you mean {}?", file, key, in_config(meant(key))));
     else if (auto text = text_of(value)) {
-        set(*option, *text, source, errors);
+        read(*option, *text, source, errors);
         option->given = option->field.json() != option->default_json;
     } else if (!value.is_null())
         errors.push_back(fmt::format("{} expected {}, got {}", source, option->field.expected, value.text()));
@@ -194,7 +145,7 @@ std::vector<std::string> OptionSet::tokens(const std::vector<std::string>& argum
         }
         std::size_t equals = argument.find('=');
         std::string name = argument.substr(2, equals - 2);
-        const Option* option = find(name);
+        const Setting* option = find(name);
         bool wants = option ? !option->field.is_switch : name == "config";
         if (equals == argument.npos && wants && i + 1 == arguments.size()) {
             errors.push_back(flag(name) + " needs a value");
@@ -221,22 +172,20 @@ OptionSet::Parsed OptionSet::parse(const std::vector<std::string>& arguments, co
         config_file_ = unguarded(a.config->results().back());
         read_config(config_file_->string(), errors);
     }
-    for (std::size_t i = 0; i < options_.size(); i++) {
+    std::vector<Setting>& options = all();
+    for (std::size_t i = 0; i < options.size(); i++) {
         if (!a.options[i]->count()) continue;
-        std::string text = unguarded(a.options[i]->results().back()), source = flag(options_[i].names[0]);
-        if (text.empty() && options_[i].field.is_switch) text = "true";
+        std::string text = unguarded(a.options[i]->results().back()), source = flag(options[i].names[0]);
+        if (text.empty() && options[i].field.is_switch) text = "true";
         if (text.starts_with("--") && find(text.substr(2)))
             errors.push_back(source + " needs a value, got the option " + text);
         else
-            set(options_[i], text, source, errors);
-        options_[i].given = true;
+            read(options[i], text, source, errors);
+        options[i].given = true;
     }
     report_extras(a.app->remaining(), errors);
-    for (const OptionConflict& conflict : check ? check() : std::vector<OptionConflict>{}) {
-        auto failed = [&](const std::string& name) { return find(name)->failed; };
-        if (std::none_of(conflict.options.begin(), conflict.options.end(), failed)) errors.push_back(conflict.sentence);
-    }
-    if (!errors.empty()) throw InputError(fmt::format("{}", fmt::join(errors, "\n")));
+    add_conflicts(check, errors);
+    if (!errors.empty()) throw InputError(worded(fmt::format("{}", fmt::join(errors, "\n")), flag));
     return Parsed::run;
 }
 
@@ -251,27 +200,6 @@ void OptionSet::report_extras(const std::vector<std::string>& extras, std::vecto
             errors.push_back(fmt::format("unexpected argument '{}'; options start with --", unguarded(extra)));
         after_unknown = option;
     }
-}
-
-std::string OptionSet::json() const {
-    std::string all;
-    for (const Option& option : options_)
-        all += fmt::format("{}    \"{}\": {}", all.empty() ? "" : ",\n", option.names[0], option.field.json());
-    return "{\n" + all + "\n}\n";
-}
-
-std::vector<std::string> OptionSet::differences(const std::string& json) const {
-    const Json other = parse_json(json, "the options of an earlier run");
-    std::vector<std::string> names;
-    for (const Option& option : options_) {
-        const Json* there = other.find(option.names[0]);
-        const Json was = there ? *there : parse_json(option.default_json, option.names[0]);
-        if (!goes_on(option.resumed, was, parse_json(option.field.json(), option.names[0])))
-            names.push_back(option.names[0]);
-    }
-    for (const auto& [key, value] : JsonFields(other, "the options of an earlier run").members())
-        if (!find(key)) names.push_back(key);
-    return names;
 }
 
 }  // namespace tandem

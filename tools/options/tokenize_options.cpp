@@ -14,8 +14,8 @@ void declare(OptionSet& set, TokenizeOptions& o) {
     set.add("json", o.json, "print {\"ids\": […]}");
 }
 
-std::vector<OptionConflict> validate(const TokenizeOptions& o, const OptionSet& set) {
-    std::vector<OptionConflict> conflicts;
+std::vector<Conflict> validate(const TokenizeOptions& o, const OptionSet& set) {
+    std::vector<Conflict> conflicts;
     if (o.text.has_value() + o.lines.has_value() + o.dataset.has_value() != 1)
         conflicts.push_back({{"text", "lines", "dataset"}, "give one of --text, --lines and --dataset"});
     for (const char* name : {"dataset_samples", "chat_template"})

@@ -21,6 +21,6 @@ struct TokenizeOptions {
 };
 
 void declare(OptionSet& set, TokenizeOptions& options);
-std::vector<OptionConflict> validate(const TokenizeOptions& options, const OptionSet& set);
+std::vector<Conflict> validate(const TokenizeOptions& options, const OptionSet& set);
 
 }  // namespace tandem

@@ -10,7 +10,7 @@ namespace {
 enum class Fruit { apple, pear };
 }
 namespace tandem {
-template <> struct OptionNames<Fruit> {
+template <> struct SettingNames<Fruit> {
     static constexpr std::array names{std::pair{std::string_view("apple"), Fruit::apple},
                                       std::pair{std::string_view("pear"), Fruit::pear},
                                       std::pair{std::string_view("nashi"), Fruit::pear}};
@@ -90,7 +90,7 @@ TEST_CASE("every type is read from the command line") {
 
 TEST_CASE("sizes") {
     ByteSize size;
-    auto bytes = [&](const char* text) { return OptionType<ByteSize>::read(text, size) ? size.bytes : -1; };
+    auto bytes = [&](const char* text) { return SettingType<ByteSize>::read(text, size) ? size.bytes : -1; };
     CHECK(bytes("24GB") == 24000000000);
     CHECK(bytes("1.5GiB") == 3LL << 29);
     CHECK(bytes("77") == 77);
@@ -165,7 +165,7 @@ TEST_CASE("all errors are reported at once, a line each") {
 TEST_CASE("rules between options join the list, unless they rest on a value that has an error") {
     Basket b;
     auto check = [&] {
-        return std::vector<OptionConflict>{{{"lora_rank", "lr"}, "rank and rate do not fit"},
+        return std::vector<Conflict>{{{"lora_rank", "lr"}, "rank and rate do not fit"},
                                            {{"fruit"}, "no such fruit today"}};
     };
     try {

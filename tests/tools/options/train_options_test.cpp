@@ -39,6 +39,7 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     "precision": "bf16",
     "quant_type": "nf4",
     "double_quant": true,
+    "chat_template": null,
     "gpus": ["cpu", "cpu"],
     "gpu_memory": null,
     "host_memory": null,
@@ -51,7 +52,6 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     "shuffle": true,
     "packing": false,
     "truncate": false,
-    "chat_template": null,
     "lora_rank": 64,
     "lora_alpha": 16,
     "lora_dropout": 0.1,
@@ -70,7 +70,6 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     "grad_norm": 0.3,
     "sharding_strategy": "full_shard",
     "use_gradient_checkpointing": true,
-    "world_size": -1,
     "transport": "auto",
     "prefetch": 1,
     "output_dir": "output",
@@ -81,14 +80,15 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     "eval_dataset": null,
     "eval_every": 0,
     "sample_prompt": null,
-    "log_to": "tqdm",
     "trace": false,
+    "world_size": -1,
+    "log_to": "tqdm",
     "verbose": false
 }
 )");
 }
 
-TEST_CASE("all seven projections are adapted unless told otherwise") { CHECK(target_modules({}).size() == 7); }
+TEST_CASE("all seven projections are adapted unless told otherwise") { CHECK(TrainOptions().lora_target_modules.names.size() == 7); }
 
 TEST_CASE("a command line of fsdp_qlora's is understood") {
     TrainOptions o;
@@ -126,12 +126,12 @@ TEST_CASE("a command line of fsdp_qlora's is understood") {
     CHECK(o.model == "m");
     CHECK(o.train_type == TrainType::qlora);
     CHECK(o.precision == Precision::fp32);
-    CHECK(o.sharding_strategy == ShardingStrategy::shard_grad_op);
-    CHECK(o.sharding_strategy < ShardingStrategy::full_shard);
+    CHECK(o.sharding_strategy == Strategy::shard_grad_op);
+    CHECK(o.sharding_strategy < Strategy::full_shard);
     CHECK(o.lr_scheduler == LrSchedule::cosine);
     CHECK(o.log_to == LogTo::stdout_lines);
     CHECK(o.apply_gradient_clipping);
-    CHECK(target_modules(o) == std::vector<std::string>{"q_proj", "v_proj"});
+    CHECK(o.lora_target_modules.names == std::vector<std::string>{"q_proj", "v_proj"});
     CHECK(set.json().find("\"train_type\": \"qlora\"") != std::string::npos);
 }
 
@@ -163,7 +163,7 @@ TEST_CASE("options of train that contradict each other") {
     CHECK(e({"--lora-target-modules", "q_proj,lm_head"}) ==
           "--lora-target-modules expected all, default or some of "
           "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj, "
-          "got 'lm_head'");
+          "got 'q_proj,lm_head'");
     CHECK(e({"--lora-dropout", "1", "--lora-alpha", "0", "--context-length", "1", "--batch-size", "0", "--lr", "-1"}) ==
           "--context-length expected an integer >= 2 and <= 16777216, got '1'\n"
           "--batch-size expected an integer >= 1 and <= 1048576, got '0'\n"

@@ -1,0 +1,86 @@
+#include "tools/session/loaded_model.h"
+
+#include "models/train/check_weights.h"
+#include "tools/session/load.h"
+#include "tools/session/machine.h"
+
+namespace tandem {
+
+namespace {
+
+LayerStore& make_store(Rank& rank, const Params& params, Mirror* mirror) {
+    StoreOptions o;
+    o.schedules = {forward_schedule(params)};
+    o.mirror = mirror;
+    return rank.make_store(params.units, o);
+}
+
+}  // namespace
+
+ModelRank::ModelRank(Rank& r, const ModelRecipe& recipe, const LlamaConfig& config, const Params& params,
+                     Mirror* mirror)
+    : rank(r), store(make_store(r, params, mirror)),
+      llama(make_llama(r.context(), config, params, recipe.context_length, Recompute::block)) {}
+
+LoadedModel::LoadedModel(const ModelRecipe& recipe, const Model& model, const Adapter* adapter, Largest largest)
+    : recipe_(recipe), model_(model), adapter_(adapter), largest_(std::move(largest)), params_(make_params(recipe)),
+      need_(plan(recipe, params_)) {}
+
+LoadedModel::~LoadedModel() = default;
+
+Params LoadedModel::make_params(const ModelRecipe& recipe) const {
+    ParamSetup setup;
+    setup.compute = compute_type(recipe.precision);
+    setup.quant = base_quant(model_, recipe);
+    if (adapter_) setup.lora = lora_spec(*adapter_);
+    Params params = tandem::make_params(model_.config, setup);
+    if (model_.weights) check_weights(model_.config, params, *model_.weights);
+    if (adapter_) check_adapter(params, *adapter_);
+    return params;
+}
+
+WeightSource LoadedModel::weights() const {
+    constexpr std::uint64_t seed = 42;  // of random weights
+    return {model_.weights ? &*model_.weights : nullptr, adapter_, seed};
+}
+
+MemoryNeed LoadedModel::plan(const ModelRecipe& recipe, const Params& params) const {
+    const LaunchOptions l = launch_options(recipe, params);
+    std::vector<MemoryPlan> plans;
+    for (int r = 0; r < l.world_size; r++) {
+        PlanRank planned(l, r);
+        {
+            ModelRank rank(planned.rank(), recipe, model_.config, params, nullptr);
+            largest_(rank, recipe);
+        }
+        plans.push_back(planned.plan());
+    }
+    return memory_need(recipe, l, std::move(plans), params, weights());
+}
+
+void LoadedModel::require_room(const Room& room, const Changes& smaller) const {
+    const std::vector<Shortage> now = shortages(need_, room);
+    if (now.empty()) return;
+    refuse<ModelRecipe>(now, recipe_, room, smaller, [&](const ModelRecipe& changed) {
+        return std::optional(plan(changed, make_params(changed)));
+    });
+}
+
+void LoadedModel::start() {
+    mirror_ = make_mirror(recipe_, params_);
+    LaunchOptions l = launch_options(recipe_, params_);
+    l.plans = need_.plans;
+    WeightLoader loader(params_, weights(), l.world_size);
+    ranks_ = std::make_unique<Ranks>(l);
+    models_.emplace(*ranks_);
+    ranks_->run([&](Rank& rank) {
+        ModelRank& made = models_->make(rank, rank, recipe_, model_.config, params_, mirror_.get());
+        loader.load(rank, made.store);
+    });
+}
+
+void LoadedModel::run(const std::function<void(ModelRank&)>& body) {
+    ranks_->run([&](Rank& rank) { body(models_->of(rank)); });
+}
+
+}  // namespace tandem

@@ -1,0 +1,64 @@
+#include "tools/session/settings/model_settings.h"
+
+namespace tandem {
+
+void declare(Settings& set, ModelRecipe& r) {
+    set.group("Model");
+    set.add("model, model_name", r.model, "a folder with config.json, or the name of a known model",
+            Resumed::by_content);
+    set.add("weights", r.weights, "random fills the model's exact shape with seeded noise");
+    set.add("train_type", r.train_type, "qlora holds the frozen weights in 4 bits");
+    set.add("precision", r.precision, "what is computed in");
+    set.add("quant_type", r.quant_type, "4-bit code; a checkpoint that is in 4 bits keeps its own");
+    set.add("double_quant", r.double_quant, "quantize the scales of the 4-bit blocks as well");
+    set.add("chat_template", r.chat_template, "the name of a chat template, instead of the checkpoint's own",
+            Resumed::by_content);
+    set.group("Machine");
+    set.add("gpus", r.gpus, "a device for each rank: numbers of cards, or cpu; auto is all cards, else cpu,cpu",
+            Resumed::by_content);
+    set.add("gpu_memory", r.gpu_memory, "most that a rank may take of its card", Resumed::any);
+    set.add("host_memory", r.host_memory, "most that all ranks may take of host memory, instead of what is free",
+            Resumed::any);
+    set.add("weights_on", r.weights_on, "where a rank gets frozen weights that it lacks: its peers, or a host mirror",
+            Resumed::any);
+    set.add("threads", r.threads, "threads of all CPU ranks together, all cores if not given", {.min = 1, .max = 4096},
+            Resumed::any);
+    set.add("context_length", r.context_length, "longest sample in tokens", {.min = 2, .max = 1 << 24});
+    set.add("batch_size", r.batch_size, "samples of a rank's micro-batch", {.min = 1, .max = 1 << 20});
+}
+
+std::vector<Conflict> conflicts(const ModelRecipe& r, const Settings& set) {
+    std::vector<Conflict> all;
+    const Placement gpus = r.gpus.resolved();
+    if (std::string why = gpus.refusal(); !why.empty()) all.push_back({{"gpus"}, std::move(why)});
+    if (r.gpu_memory && r.gpu_memory->bytes < 1)
+        all.push_back({{"gpu_memory"}, setting("gpu_memory") + " expected a size such as 24GB"});
+    if (r.host_memory && r.host_memory->bytes < 1)
+        all.push_back({{"host_memory"}, setting("host_memory") + " expected a size such as 24GB"});
+    if (r.gpu_memory && !gpus.is_on_cards())
+        all.push_back({{"gpu_memory", "gpus"}, setting("gpu_memory") + " is for cards; CPU ranks have none"});
+    if (r.weights_on == WeightsOn::mirror && gpus.world_size() == 1)
+        all.push_back(
+            {{"weights_on", "gpus"}, setting("weights_on") + " mirror needs two ranks or more; one holds all"});
+    for (const char* name : {"quant_type", "double_quant"})
+        if (set.given(name) && r.train_type != TrainType::qlora)
+            all.push_back({{"train_type", name},
+                           setting(name) + " needs " + setting("train_type") + " qlora: no other quantizes"});
+    return all;
+}
+
+void check(const ModelRecipe& recipe) {
+    ModelRecipe r;
+    Settings set;
+    declare(set, r);
+    r = recipe;
+    set.check([&] { return conflicts(r, set); });
+}
+
+std::string SettingType<Placement>::json(const Placement& value) {
+    std::string list;
+    for (char c : value.text()) list += c == ',' ? std::string("\", \"") : std::string(1, c);
+    return list.empty() ? "[]" : "[\"" + list + "\"]";
+}
+
+}  // namespace tandem

@@ -1,0 +1,43 @@
+// The settings that training, generation and evaluation share.
+#pragma once
+#include "tools/session/recipe.h"
+#include "tools/session/settings/settings.h"
+
+namespace tandem {
+
+void declare(Settings& set, ModelRecipe& recipe);
+std::vector<Conflict> conflicts(const ModelRecipe& recipe, const Settings& set);
+
+template <> struct SettingType<Placement> {
+    static bool read(std::string_view text, Placement& value) { return Placement::read(text, value); }
+    static std::string json(const Placement& value);  // a list
+    static std::string expected() { return "cpu or numbers of cards"; }
+    static std::string placeholder() { return "DEVICE,..."; }
+};
+template <> struct SettingNames<TrainType> {
+    static constexpr auto names = std::to_array<std::pair<std::string_view, TrainType>>({
+        {"full", TrainType::full},
+        {"lora", TrainType::lora},
+        {"qlora", TrainType::qlora},
+        {"custom_lora", TrainType::lora},
+        {"custom_qlora", TrainType::qlora},
+    });
+};
+template <> struct SettingNames<Precision> {
+    static constexpr auto names =
+        std::to_array<std::pair<std::string_view, Precision>>({{"bf16", Precision::bf16}, {"fp32", Precision::fp32}});
+};
+template <> struct SettingNames<QuantType> {
+    static constexpr auto names =
+        std::to_array<std::pair<std::string_view, QuantType>>({{"nf4", QuantType::nf4}, {"fp4", QuantType::fp4}});
+};
+template <> struct SettingNames<WeightsOn> {
+    static constexpr auto names = std::to_array<std::pair<std::string_view, WeightsOn>>(
+        {{"auto", WeightsOn::automatic}, {"device", WeightsOn::device}, {"mirror", WeightsOn::mirror}});
+};
+template <> struct SettingNames<Weights> {
+    static constexpr auto names =
+        std::to_array<std::pair<std::string_view, Weights>>({{"load", Weights::load}, {"random", Weights::random}});
+};
+
+}  // namespace tandem

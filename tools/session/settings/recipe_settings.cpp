@@ -1,0 +1,181 @@
+#include "tools/session/settings/recipe_settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "models/llama/params.h"
+
+namespace tandem {
+namespace {
+
+void declare_data(Settings& set, Recipe& r) {
+    set.group("Data");
+    set.add("dataset", r.dataset, "a JSON or JSONL file or pipe", Resumed::by_content);
+    set.add("dataset_samples", r.dataset_samples, "how many of its samples, all if not given", {.min = 1},
+            Resumed::by_content);
+    set.add("shuffle", r.shuffle, "another order in every epoch, by seed and epoch");
+    set.add("packing", r.packing, "fill rows of the context length with several samples that do not see each other");
+    set.add("truncate", r.truncate, "cut samples longer than the context; without it they are an error",
+            Resumed::by_content);
+}
+
+void declare_lora(Settings& set, Recipe& r) {
+    set.group("LoRA");
+    set.add("lora_rank", r.lora_rank, "rank of the adapters", {.min = 1, .max = 1 << 16});
+    set.add("lora_alpha", r.lora_alpha, "their scale is alpha / rank", {.above = 0});
+    set.add("lora_dropout", r.lora_dropout, "dropout before the adapters", {.min = 0, .below = 1});
+    set.add("lora_target_modules", r.lora_target_modules,
+            "all (seven), default (q_proj,v_proj), or names of projections", Resumed::by_content);
+    set.add("use_rslora", r.use_rslora, "scale by alpha / sqrt(rank)");
+    set.add("init_adapter", r.init_adapter, "start from this PEFT adapter, with its rank, alpha, targets and layers",
+            Resumed::by_content);
+}
+
+void declare_optimization(Settings& set, Recipe& r) {
+    set.group("Optimization");
+    set.add("seed", r.seed, "of every random number", {.min = 0});
+    set.add("max_steps", r.max_steps, "optimizer steps; -1 leaves the end to num_epochs", {.min = -1},
+            Resumed::or_more);
+    set.add("num_epochs", r.num_epochs, "passes over the data", {.min = 1}, Resumed::or_more);
+    set.add("gradient_accumulation_steps", r.gradient_accumulation_steps, "micro-batches of a step",
+            {.min = 1, .max = 1 << 20});
+    set.add("optimizer", r.optimizer, "AdamW has betas 0.9 and 0.95, eps 1e-5");
+    set.add("lr", r.lr, "learning rate", {.min = 0});
+    set.add("wd", r.wd, "weight decay", {.min = 0});
+    set.add("lr_scheduler", r.lr_scheduler, "linear and cosine warm up over a tenth of the steps");
+    set.add("apply_gradient_clipping", r.apply_gradient_clipping, "clip the gradient to grad_norm");
+    set.add("grad_norm", r.grad_norm, "largest norm of the gradient", {.above = 0});
+}
+
+void declare_sharding(Settings& set, Recipe& r) {
+    set.group("Memory and sharding");
+    set.add("sharding_strategy", r.sharding_strategy, "what is split between the ranks", Resumed::any);
+    set.add("use_gradient_checkpointing", r.use_gradient_checkpointing, "compute each block again in backward",
+            Resumed::any);
+    set.add("transport", r.transport, "how ranks exchange bytes", Resumed::any);
+    set.add("prefetch", r.prefetch, "units gathered ahead; 0 for none", {.min = 0, .max = 1024}, Resumed::any);
+}
+
+void declare_output(Settings& set, Recipe& r) {
+    set.group("Output");
+    set.add("output_dir", r.output_dir, "where metrics, checkpoints and the adapter are written", Resumed::any);
+    set.add("save_model", r.save_model, "with train type full, write the model; adapters are always written",
+            Resumed::any);
+    set.add("resume", r.resume,
+            "auto, from the newest valid checkpoint of output_dir; never; or a checkpoint's folder", Resumed::any);
+    set.add("checkpoint_every", r.checkpoint_every, "steps between checkpoints; 0 for the last alone", {.min = 0},
+            Resumed::any);
+    set.add("keep", r.keep, "how many checkpoints stay", {.min = 1}, Resumed::any);
+    set.add("eval_dataset", r.eval_dataset, "held-back samples for the evaluation loss", Resumed::any);
+    set.add("eval_every", r.eval_every, "steps between evaluations; 0 for the end of each epoch", {.min = 0},
+            Resumed::any);
+    set.add("sample_prompt", r.sample_prompt, "a prompt to answer before and after training", Resumed::any);
+    set.add("trace", r.trace, "write trace.json for chrome://tracing", Resumed::any);
+}
+
+}  // namespace
+
+void declare(Settings& set, Recipe& r) {
+    declare(set, static_cast<ModelRecipe&>(r));
+    declare_data(set, r);
+    declare_lora(set, r);
+    declare_optimization(set, r);
+    declare_sharding(set, r);
+    declare_output(set, r);
+}
+
+namespace {
+
+void add_transport_conflicts(const Recipe& r, std::vector<Conflict>& all) {
+    const std::string transport = setting("transport");
+    const std::vector<int> cards = r.gpus.resolved().cards();
+    if (cards.empty() && (r.transport == TransportKind::peer || r.transport == TransportKind::nccl))
+        all.push_back({{"transport", "gpus"}, transport + " peer and nccl are for cards; CPU ranks have host"});
+    if (!cards.empty() && r.transport == TransportKind::host)
+        all.push_back({{"transport", "gpus"}, transport + " host is for CPU ranks; cards have peer and nccl"});
+    if (r.transport == TransportKind::nccl && std::set<int>(cards.begin(), cards.end()).size() < cards.size())
+        all.push_back({{"transport", "gpus"}, transport + " nccl refuses two ranks on one card; use peer"});
+}
+
+}  // namespace
+
+std::vector<Conflict> conflicts(const Recipe& r, const Settings& set) {
+    std::vector<Conflict> all = conflicts(static_cast<const ModelRecipe&>(r), set);
+    if (r.train_type == TrainType::full)
+        for (const char* name :
+             {"lora_rank", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora", "init_adapter"})
+            if (set.given(name))
+                all.push_back({{"train_type", name},
+                               fmt::format("{} needs an adapter; {} full has none", setting(name),
+                                           setting("train_type"))});
+    if (r.lora_target_modules.names.empty())
+        all.push_back({{"lora_target_modules"}, setting("lora_target_modules") + " names no projection"});
+    add_transport_conflicts(r, all);
+    if (r.weights_on == WeightsOn::mirror && r.sharding_strategy == Strategy::ddp)
+        all.push_back({{"weights_on", "sharding_strategy"},
+                       setting("weights_on") + " mirror needs sharded weights; ddp holds all of them"});
+    if (r.max_steps == 0)
+        all.push_back({{"max_steps"}, setting("max_steps") + " expected -1 or at least 1, got 0"});
+    if (set.given("eval_every") && !r.eval_dataset)
+        all.push_back({{"eval_every", "eval_dataset"},
+                       setting("eval_every") + " needs " + setting("eval_dataset")});
+    return all;
+}
+
+void check(const Recipe& recipe) {
+    Recipe r;
+    Settings set;
+    declare(set, r);
+    r = recipe;
+    set.check([&] { return conflicts(r, set); });
+}
+
+Projections Projections::of(std::vector<std::string> names) {
+    std::ranges::sort(names);
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    return {std::move(names)};
+}
+
+Projections Projections::all() { return of(projection_names()); }
+
+// Besides names: all of them, and fsdp_qlora's default.
+bool SettingType<Projections>::read(std::string_view text, Projections& value) {
+    std::vector<std::string> names;
+    if (!SettingType<std::vector<std::string>>::read(text, names)) return false;
+    if (text == "all") return value = Projections::all(), true;
+    if (text == "default") return value = Projections::of({"q_proj", "v_proj"}), true;
+    for (const std::string& name : names)
+        if (std::ranges::count(projection_names(), name) == 0) return false;
+    value = Projections::of(std::move(names));
+    return true;
+}
+
+std::string SettingType<Projections>::json(const Projections& value) {
+    if (value == Projections::all()) return "[\"all\"]";
+    return SettingType<std::vector<std::string>>::json(value.names);
+}
+
+std::string SettingType<Projections>::expected() {
+    return fmt::format("all, default or some of {}", fmt::join(projection_names(), ","));
+}
+
+bool SettingType<ResumeFrom>::read(std::string_view text, ResumeFrom& value) {
+    using Kind = ResumeFrom::Kind;
+    if (text == "auto") value = {Kind::newest};
+    else if (text == "never") value = {Kind::never};
+    else value = {Kind::folder, text};
+    return !text.empty();
+}
+
+std::string SettingType<ResumeFrom>::json(const ResumeFrom& value) {
+    switch (value.kind) {
+        case ResumeFrom::Kind::newest: return "\"auto\"";
+        case ResumeFrom::Kind::never: return "\"never\"";
+        case ResumeFrom::Kind::folder: return json_text(value.folder.string());
+    }
+    return "";
+}
+
+}  // namespace tandem

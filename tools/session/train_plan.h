@@ -1,0 +1,23 @@
+// What a fine-tuning takes, found by running one step of everything on the plan device.
+#pragma once
+#include "dist/launch.h"
+#include "tools/session/rank_trainer.h"
+#include "tools/session/room/room.h"
+
+namespace tandem {
+
+struct TrainPlan {
+    MemoryNeed memory;
+    RecomputePlan recompute;
+    std::vector<std::uint64_t> checkpoint_bytes;  // by rank
+};
+
+LaunchOptions launch_options(const Recipe& recipe, const Params& params);
+TrainPlan plan_training(const RankSetup& setup);
+
+// Throws DoesNotFit, with a change that fits where one is found. A run that goes on from a checkpoint may change only
+// what changes no bits.
+enum class Begin { fresh, resumed };
+void require_room(const RankSetup& setup, const MemoryNeed& need, const Room& room, Begin begin);
+
+}  // namespace tandem
