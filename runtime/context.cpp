@@ -103,6 +103,11 @@ void Context::load(std::byte* to, std::span<const std::byte> from) {
     else copy_in(parts_.cpu, to, from);
 }
 
+void Context::refuse_card(const Op& op) {
+    throw Error(fmt::format("[{}] has no kernel for cards, and this rank is on one; give it one or use CPU ranks",
+                            op.name));
+}
+
 bool Context::enter(const Op& op) {
     bool again = recomputing_ >= 0;
     if (is_plan()) {

@@ -87,13 +87,18 @@ class Context {
 
     // Runs a kernel: `kernel` is called with the device's type as its first argument (CpuDevice, or CudaDevice when the
     // binary has it), on the compute stream; on the plan device only the cost is noted. Skipped where a recomputed
-    // block's op makes nothing that backward reads.
+    // block's op makes nothing that backward reads. A kernel that takes CpuDevice alone is an Error on a card.
     template <class F> void run(const Op& op, F&& kernel) {
         cost_ += op.cost;
         if (!enter(op)) return;
         StreamSpan span(compute(), op.name);
         if (parts_.device == DeviceKind::cpu) return kernel(parts_.cpu);
-        if constexpr (build::has_cuda) kernel(parts_.cuda);
+        if constexpr (build::has_cuda) {
+            if constexpr (std::is_invocable_v<F, const CudaDevice&>)
+                kernel(parts_.cuda);
+            else
+                refuse_card(op);
+        }
     }
 
     // Puts an op's backward on the tape, and gives y its slot, if any of the inputs wants a gradient.
@@ -128,6 +133,7 @@ class Context {
     friend class GradScope;
     friend class RecomputeScope;
     bool enter(const Op& op);  // whether the kernel is to run
+    [[noreturn]] static void refuse_card(const Op& op);
 
     ContextParts parts_;
     Cost cost_;

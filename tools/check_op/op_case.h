@@ -18,6 +18,7 @@ struct OpCase {
     double roundings = 2;
     double scale = 1;         // standard deviation of inputs and parameters
     bool differences = true;  // false: shapes too large for them, gradients are checked against double alone
+    bool on_cards = true;     // false: it has no kernel for them
     bool same_bits = false;   // whether a card's arithmetic is the CPU's, operation for operation
 };
 
