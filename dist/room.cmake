@@ -1,1 +1,2 @@
 tandem_room(dist dist tandem_runtime)
+tandem_public_headers(dist/ranks.h dist/launch.h dist/local_rank.h)

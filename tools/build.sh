@@ -24,16 +24,7 @@ if ! flock -n 9; then
 fi
 third_party/install.sh
 
-# The tools that install.sh put into .deps/ for lack of root run from there.
-if [[ -d .deps ]]; then
-    export PATH=$PATH:$root/.deps/usr/bin
-    if [[ -e .deps/usr/bin/g++ ]]; then
-        export CXX=$root/.deps/usr/bin/g++ CXXFLAGS="--sysroot=$root/.deps"
-    fi
-    for libraries in "$root"/.deps/usr/lib/*-linux-gnu; do
-        export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries LDFLAGS="-Wl,-rpath,$libraries"
-    done
-fi
+source tools/deps.sh
 # The compiler's cache serves every checkout of this user.
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 [[ -w ${HOME:-/} ]] || export CCACHE_DIR=$root/$folder/.ccache

@@ -5,7 +5,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 checkout=$folder/checkout
 mkdir -p "$checkout"/{tools,third_party} "$folder"/{bin,cuda/bin,driver}
-cp tools/build.sh tools/cards.sh "$checkout/tools"
+cp tools/build.sh tools/cards.sh tools/deps.sh "$checkout/tools"
 printf '#!/usr/bin/env bash\n' >"$checkout/third_party/install.sh"
 cat >"$folder/bin/cmake" <<'END'
 #!/usr/bin/env bash

@@ -171,6 +171,20 @@ TEST_CASE("style: no file names a path of the machine it was made on") {
     });
 }
 
+TEST_CASE("style: the build can be a part of another project's and changes nothing of it") {
+    const std::regex of_all(
+        R"(CMAKE_(SOURCE|BINARY)_DIR|(add_(compile_options|link_options|compile_definitions|definitions))"
+        R"(|include_directories|link_libraries|link_directories)\(|CMAKE_(CXX|CUDA)_(FLAGS|STANDARD))");
+    const std::regex of_a_target(R"(target_(include_directories|link_libraries)\()");
+    const auto is_cmake = [](const std::string& path) {
+        return path.ends_with(".cmake") || path.ends_with("CMakeLists.txt");
+    };
+    each_line(is_cmake, [&](const std::string& path, int number, const std::string& line) {
+        const std::string rest = std::regex_replace(line, of_a_target, "");
+        CHECK_MESSAGE(!std::regex_search(rest, of_all), path, ":", number, ": ", line);
+    });
+}
+
 namespace {
 
 // The parameters of every declaration, definition and call in the text that has no parentheses inside its own.

@@ -13,7 +13,8 @@ function(tandem_target target)
     # Nothing is exported by a shared library or a program that a room is linked into.
     set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON
         CXX_VISIBILITY_PRESET hidden CUDA_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-    # -ffp-contract=off: results must not depend on which products the compiler fuses; fma is written where it is wanted.
+    # -ffp-contract=off: results must not depend on which products the compiler fuses; fma is written where it is
+    # wanted.
     set(options -Wall -Wextra -ffp-contract=off -fno-math-errno)
     # Errors name a source by its path in the checkout (the compiler sees ../path where ccache runs it).
     list(APPEND options -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= -fmacro-prefix-map=../=)
@@ -42,8 +43,16 @@ function(tandem_room name folder)  # LIBRARY… that it is made from
     endif()
     add_library(tandem_${name} STATIC ${sources} ${cuda})
     add_library(tandem::${name} ALIAS tandem_${name})
+    set_property(GLOBAL APPEND PROPERTY TANDEM_ROOMS tandem_${name})
     set_target_properties(tandem_${name} PROPERTIES EXPORT_NAME ${name} LINKER_LANGUAGE CXX)
     tandem_target(tandem_${name})
     target_link_libraries(tandem_${name} PUBLIC ${ARGN} PRIVATE fmt::fmt)
     tandem_cuda_target(tandem_${name} ${cuda})
+endfunction()
+
+# Headers that users of the package include; what these include comes with them.
+function(tandem_public_headers)  # PATTERN…
+    list(TRANSFORM ARGN PREPEND ${PROJECT_SOURCE_DIR}/ OUTPUT_VARIABLE patterns)
+    file(GLOB headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${patterns})
+    set_property(GLOBAL APPEND PROPERTY TANDEM_PUBLIC_HEADERS ${headers})
 endfunction()

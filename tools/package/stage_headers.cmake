@@ -1,0 +1,57 @@
+# cmake -DFROM=<source folder> -DGENERATED=<folder of generated headers> -DTO=<…/include/tandem> -P stage_headers.cmake
+#     headers…
+# Copies these headers of the rooms and all that they include into TO, where they are included as <tandem/…>. Files
+# that did not change keep their time; others that lie in TO go.
+cmake_minimum_required(VERSION 3.25)
+
+include(${CMAKE_CURRENT_LIST_DIR}/installed_name.cmake)
+
+# Where a line includes one of our headers.
+set(quoted "#include \"([^\"\n]+)\"")
+
+math(EXPR last "${CMAKE_ARGC} - 1")
+set(script_seen OFF)
+set(pending)
+foreach(i RANGE ${last})
+    if(script_seen)
+        list(APPEND pending ${CMAKE_ARGV${i}})
+    elseif("${CMAKE_ARGV${i}}" MATCHES "stage_headers[.]cmake$")
+        set(script_seen ON)
+    endif()
+endforeach()
+
+set(staged)
+while(pending)
+    list(POP_FRONT pending header)
+    tandem_installed_name(${header} name)
+    if(name IN_LIST staged)
+        continue()
+    endif()
+    list(APPEND staged ${name})
+    if(EXISTS ${GENERATED}/${header})
+        file(READ ${GENERATED}/${header} text)
+    else()
+        file(READ ${FROM}/${header} text)
+    endif()
+    string(REGEX MATCHALL "${quoted}" includes "${text}")
+    list(REMOVE_DUPLICATES includes)
+    foreach(include IN LISTS includes)
+        string(REGEX REPLACE "${quoted}" "\\1" included "${include}")
+        tandem_installed_name(${included} included_name)
+        string(REPLACE "${include}" "#include <tandem/${included_name}>" text "${text}")
+        list(APPEND pending ${included})
+    endforeach()
+    set(before)
+    if(EXISTS ${TO}/${name})
+        file(READ ${TO}/${name} before)
+    endif()
+    if(NOT "${before}" STREQUAL "${text}")
+        file(WRITE ${TO}/${name} "${text}")
+    endif()
+endwhile()
+
+file(GLOB_RECURSE present RELATIVE ${TO} ${TO}/*)
+list(REMOVE_ITEM present ${staged})
+foreach(name IN LISTS present)
+    file(REMOVE ${TO}/${name})
+endforeach()
