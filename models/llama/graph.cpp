@@ -70,13 +70,13 @@ Tensor evaluate(Context& ctx, const Llama& model, LayerStore& store, const Batch
     Value h = hidden_states(ctx, model, store, batch);
     LeaseScope lease(ctx, store, w.unit);
     Value x = rmsnorm(ctx, h, w.norm, model.config.rms_eps);
-    return lm_head_loss(ctx, x, w.weight, batch.targets, scale, default_rows_per_chunk(model.config.vocab));
+    return lm_head_loss(ctx, x, w.weight, batch.targets, {scale, default_rows_per_chunk(model.config.vocab), {}});
 }
 
 namespace {
 // Norm, head, loss and their gradients under one lease; h's slot then holds the gradient of the last hidden state.
-Tensor head_forward_backward(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale,
-                             Value h) {
+Tensor head_forward_backward(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch,
+                             const LossOptions& options, Value h) {
     const HeadParams& w = model.params.head;
     LeaseScope lease(ctx, store, w.unit);
     std::optional<GradScope> gradients;
@@ -86,7 +86,7 @@ Tensor head_forward_backward(Context& ctx, const Llama& model, LayerStore& store
     {
         TapeScope record(ctx, &tape);
         Value x = rmsnorm(ctx, h, w.norm, model.config.rms_eps);
-        loss = lm_head_loss(ctx, x, w.weight, batch.targets, scale, default_rows_per_chunk(model.config.vocab));
+        loss = lm_head_loss(ctx, x, w.weight, batch.targets, options);
     }
     tape.run(ctx);
     if (gradients) std::move(*gradients).reduce();
@@ -94,14 +94,16 @@ Tensor head_forward_backward(Context& ctx, const Llama& model, LayerStore& store
 }
 }  // namespace
 
-Tensor forward_backward(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale) {
+Tensor forward_backward(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale,
+                        const RowLoss& own) {
     TrainingScope training(ctx, batch.samples, batch.positions);
     Tape tape;
     Value h = [&] {
         TapeScope record(ctx, &tape);
         return hidden_states(ctx, model, store, batch);
     }();
-    Tensor loss = head_forward_backward(ctx, model, store, batch, scale, std::move(h));
+    Tensor loss = head_forward_backward(ctx, model, store, batch,
+                                        {scale, default_rows_per_chunk(model.config.vocab), own}, std::move(h));
     tape.run(ctx);
     return loss;
 }

@@ -35,8 +35,9 @@ Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const B
 // Loss of the supervised tokens, scale * their sum, f64 [1]; records nothing, keeps nothing.
 Tensor evaluate(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale);
 
-// As evaluate, and adds the gradients of every trainable to the store's.
-Tensor forward_backward(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale);
+// As evaluate, and adds the gradients of every trainable to the store's. `own`: a loss in the place of cross-entropy.
+Tensor forward_backward(Context& ctx, const Llama& model, LayerStore& store, const Batch& batch, double scale,
+                        const RowLoss& own = {});
 
 // [rows, vocab] of hidden states before the final norm.
 Tensor logits(Context& ctx, const Llama& model, LayerStore& store, const Tensor& h);

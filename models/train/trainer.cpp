@@ -83,7 +83,7 @@ void Trainer::run_micro_batches(const StepInput& input) {
         PhaseScope phase(ctx_.memory(), "train");
         store_.schedule(schedule_);
         Batch batch = upload(ctx_, model_.rotary, host);
-        Tensor loss = forward_backward(ctx_, model_, store_, batch, 1.0 / double(input.supervised));
+        Tensor loss = forward_backward(ctx_, model_, store_, batch, 1.0 / double(input.supervised), settings_.loss);
         ctx_.compute().copy(number(done++).data(), loss.data(), loss.bytes());
     }
 }

@@ -17,6 +17,7 @@ struct TrainSettings {
     std::optional<double> clip;  // gradients are scaled down to this norm
     std::uint64_t seed = 42;
     std::int64_t micro_batches = 1;  // of a step
+    RowLoss loss = {};  // none: cross-entropy
 };
 
 // What this rank computes in a step, and the counts of the whole step over all ranks and micro-batches.

@@ -1,33 +1,14 @@
 #include <fmt/core.h>
 
-#include <cmath>
 #include <cstring>
 
 #include "ops/gemm/tensor_gemm.h"
 #include "ops/lm_head/lm_head_kernels.h"
-#include "ops/simd/exp.h"
-#include "ops/simd/parallel.h"
-#include "ops/simd/sum.h"
+#include "ops/lm_head/softmax_row.h"
 
 namespace tandem {
 
 namespace {
-
-// Leaves the softmax in `logits`; returns -log of the target's part.
-template <class A> double softmax_row(A* logits, std::int64_t vocab, std::int32_t target) {
-    const A highest = simd::largest(vocab, logits);
-    const double at_target = double(logits[target]) - double(highest);
-    double sum = 0;
-    for (std::int64_t begin = 0; begin < vocab; begin += simd::block) {
-        const std::int64_t count = std::min(simd::block, vocab - begin);
-        A* part = logits + begin;
-        for (std::int64_t i = 0; i < count; i++) part[i] = simd::exp(part[i] - highest);
-        sum += simd::sum<double>(count, [part](std::int64_t i) { return double(part[i]); });
-    }
-    const A inverse = A(1 / sum);
-    for (std::int64_t i = 0; i < vocab; i++) logits[i] *= inverse;
-    return std::log(sum) - at_target;
-}
 
 void check_targets(const LossForward& a, std::int64_t vocab) {
     const std::int32_t *rows = a.targets.rows.as<std::int32_t>(), *targets = a.targets.targets.as<std::int32_t>();
@@ -43,16 +24,20 @@ void lm_head_logits(const CpuDevice& device, const Tensor& h, const WeightBytes&
     gemm(device, product(logits, h.dim(-1), operand(h), transposed(w.bytes)));
 }
 
-void lm_head_loss_forward(const CpuDevice& device, const LossForward& a) {
-    std::int64_t vocab = a.logits.dim(-1), count = a.end - a.begin;
+void lm_head_rows(const CpuDevice& device, const LossForward& a) {
     std::size_t row_bytes = std::size_t(a.h.dim(-1)) * size_of(a.h.dtype());
-    const std::int32_t *rows = a.targets.rows.as<std::int32_t>(), *targets = a.targets.targets.as<std::int32_t>();
-    check_targets(a, vocab);
-    device.pool->parallel_for(count, [&](std::int64_t i) {
+    const std::int32_t* rows = a.targets.rows.as<std::int32_t>();
+    check_targets(a, a.logits.dim(-1));
+    device.pool->parallel_for(a.end - a.begin, [&](std::int64_t i) {
         std::memcpy(a.hidden.data() + std::size_t(i) * row_bytes,
                     a.h.data() + std::size_t(rows[a.begin + i]) * row_bytes, row_bytes);
     });
     lm_head_logits(device, a.hidden, a.weight, a.logits);
+}
+
+void lm_head_losses(const CpuDevice& device, const LossForward& a) {
+    std::int64_t vocab = a.logits.dim(-1), count = a.end - a.begin;
+    const std::int32_t* targets = a.targets.targets.as<std::int32_t>();
     visit_compute(a.h.dtype(), [&]<class T>() {
         using A = accumulate_t<T>;
         simd::parallel(device, count, [&](std::int64_t i) {
@@ -61,10 +46,10 @@ void lm_head_loss_forward(const CpuDevice& device, const LossForward& a) {
     });
 }
 
-void lm_head_loss_backward(const CpuDevice& device, const LossBackward& b) {
+void lm_head_dlogits(const CpuDevice& device, const LossBackward& b) {
     const LossForward& a = b.forward;
-    std::int64_t vocab = a.logits.dim(-1), width = a.h.dim(-1), count = a.end - a.begin;
-    const std::int32_t *rows = a.targets.rows.as<std::int32_t>(), *targets = a.targets.targets.as<std::int32_t>();
+    std::int64_t vocab = a.logits.dim(-1), count = a.end - a.begin;
+    const std::int32_t* targets = a.targets.targets.as<std::int32_t>();
     visit_compute(a.h.dtype(), [&]<class T>() {
         using A = accumulate_t<T>;
         const A scale = A(a.scale);
@@ -75,6 +60,15 @@ void lm_head_loss_backward(const CpuDevice& device, const LossBackward& b) {
 #pragma GCC ivdep
             for (std::int64_t j = 0; j < vocab; j++) d[j] = T(p[j] * scale);
         });
+    });
+}
+
+void lm_head_gradients(const CpuDevice& device, const LossBackward& b) {
+    const LossForward& a = b.forward;
+    std::int64_t vocab = a.logits.dim(-1), width = a.h.dim(-1), count = a.end - a.begin;
+    const std::int32_t* rows = a.targets.rows.as<std::int32_t>();
+    visit_compute(a.h.dtype(), [&]<class T>() {
+        using A = accumulate_t<T>;
         if (b.dh) {
             gemm(device, product(b.dhidden, vocab, operand(b.dlogits), operand(a.weight.bytes)));
             simd::parallel(device, count, [&](std::int64_t i) {

@@ -56,7 +56,7 @@ void lm_head_logits(const CudaDevice& device, const Tensor& h, const WeightBytes
              matmul_args(logits, h.dim(-1), common_type(h, w.bytes), matmul_operand(h), matmul_transposed(w.bytes)));
 }
 
-void lm_head_loss_forward(const CudaDevice& device, const LossForward& a) {
+void lm_head_rows(const CudaDevice& device, const LossForward& a) {
     const std::int32_t* rows = device_data<std::int32_t>(a.targets.rows) + a.begin;
     const bool by_16_bytes = a.hidden.dim(-1) * std::int64_t(size_of(a.hidden.dtype())) % 16 == 0;
     if (by_16_bytes)
@@ -64,14 +64,21 @@ void lm_head_loss_forward(const CudaDevice& device, const LossForward& a) {
     else
         gather_rows<std::uint16_t>(device, a.h, rows, a.hidden);
     lm_head_logits(device, a.hidden, a.weight, a.logits);
+}
+
+void lm_head_losses(const CudaDevice& device, const LossForward& a) {
     softmax_losses(device, a.logits, device_data<std::int32_t>(a.targets.targets) + a.begin,
                    device_data<double>(a.losses) + a.begin);
 }
 
-void lm_head_loss_backward(const CudaDevice& device, const LossBackward& b) {
+void lm_head_dlogits(const CudaDevice& device, const LossBackward& b) {
     const LossForward& a = b.forward;
     softmax_gradient(device, a.logits, device_data<std::int32_t>(a.targets.targets) + a.begin,
                      device_data<double>(a.losses) + a.begin, float(a.scale), b.dlogits);
+}
+
+void lm_head_gradients(const CudaDevice& device, const LossBackward& b) {
+    const LossForward& a = b.forward;
     if (b.dh) {
         multiply(device, matmul_args(b.dhidden, b.dlogits.dim(-1), common_type(b.dlogits, a.weight.bytes),
                                      matmul_operand(b.dlogits), matmul_operand(a.weight.bytes)));

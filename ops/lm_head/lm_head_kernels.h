@@ -18,10 +18,14 @@ struct LossForward {
     Tensor logits;   // [chunk, vocab] in the accumulation type
     Tensor losses;   // [supervised] f64, this chunk's part is written
 };
-// Gathers the rows, computes logits and each row's loss (not scaled). The CPU leaves each row's softmax in logits, CUDA
-// the logits: backward starts from that.
-void lm_head_loss_forward(const CpuDevice& device, const LossForward& args);
-void lm_head_loss_forward(const CudaDevice& device, const LossForward& args);
+// Gathers the rows and computes their logits.
+void lm_head_rows(const CpuDevice& device, const LossForward& args);
+void lm_head_rows(const CudaDevice& device, const LossForward& args);
+
+// Each row's loss (not scaled). The CPU leaves each row's softmax in logits, CUDA the logits: lm_head_dlogits starts
+// from that.
+void lm_head_losses(const CpuDevice& device, const LossForward& args);
+void lm_head_losses(const CudaDevice& device, const LossForward& args);
 
 struct LossBackward {
     LossForward forward;
@@ -30,8 +34,12 @@ struct LossBackward {
     GradOut dh;       // [tokens, hidden]; the addend is dh itself
     GradOut dweight;  // [vocab, hidden]
 };
-void lm_head_loss_backward(const CpuDevice& device, const LossBackward& args);
-void lm_head_loss_backward(const CudaDevice& device, const LossBackward& args);
+void lm_head_dlogits(const CpuDevice& device, const LossBackward& args);
+void lm_head_dlogits(const CudaDevice& device, const LossBackward& args);
+
+// From dlogits to h and the weight.
+void lm_head_gradients(const CpuDevice& device, const LossBackward& args);
+void lm_head_gradients(const CudaDevice& device, const LossBackward& args);
 
 // out = sum of losses * scale, in order
 void lm_head_loss_sum(const CpuDevice& device, const Tensor& losses, double scale, const Tensor& out);

@@ -40,7 +40,8 @@ FineTune::FineTune(Recipe& recipe, const Settings& settings, std::optional<Datas
 FineTune::~FineTune() = default;
 
 RankSetup FineTune::setup() const {
-    return {recipe_, opened_, opened_.data, opened_.eval_data ? &*opened_.eval_data : nullptr, mirror_.get()};
+    return {recipe_, opened_, opened_.data, opened_.eval_data ? &*opened_.eval_data : nullptr, mirror_.get(),
+            loss_};
 }
 
 const TrainPlan& FineTune::plan() {
@@ -90,9 +91,10 @@ void FineTune::restore(const Checkpoint& checkpoint) {
     updates_ = m.updates;
 }
 
-FineTune::Step FineTune::step() {
+FineTune::Step FineTune::step(std::optional<double> wanted) {
     const auto begin = std::chrono::steady_clock::now();
-    const double lr = learning_rate(recipe_.lr_scheduler, recipe_.lr, done_, total_steps_);
+    const double lr =
+        wanted ? *wanted : learning_rate(recipe_.lr_scheduler, recipe_.lr, done_, total_steps_);
     std::vector<StepInput> inputs;
     for (int r = 0; r < recipe_.gpus.world_size(); r++) inputs.push_back(feed_.step(done_, r));
     StepResult result;

@@ -29,6 +29,9 @@ class FineTune {
     const RunContent& content() const { return content_; }  // what a checkpoint is compared by
     std::uint64_t model_files() const { return model_files_; }  // as Manifest::model_files
 
+    // In the place of cross-entropy, in training alone. Before plan() and start().
+    void use_loss(RowLoss loss) { loss_ = std::move(loss); }
+
     // What it takes. Planned at the first call.
     const TrainPlan& plan();
     void require_room(const Room& room, Begin begin);  // throws DoesNotFit, with a change that fits
@@ -42,7 +45,7 @@ class FineTune {
     struct Step : StepMetrics {
         std::string bad;  // not empty: what was not finite; no weight was changed
     };
-    Step step();
+    Step step(std::optional<double> lr = std::nullopt);   // none: as the recipe's schedule has it
     std::int64_t steps() const { return done_; }          // skipped ones too
     std::int64_t applied() const { return applied_; }     // the step of the last update: what the weights are of
     std::int64_t updates() const { return updates_; }
@@ -74,6 +77,7 @@ class FineTune {
     RunContent content_;
     std::uint64_t model_files_;
     bool room_checked_ = false;
+    RowLoss loss_;
     std::optional<TrainPlan> plan_;
     std::unique_ptr<Mirror> mirror_;
     std::optional<RankSetup> setup_;

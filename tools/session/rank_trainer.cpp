@@ -16,13 +16,15 @@ StoreOptions store_options(const RankSetup& setup) {
     return o;
 }
 
-TrainSettings train_settings(const Recipe& r) {
+TrainSettings train_settings(const RankSetup& setup) {
+    const Recipe& r = setup.recipe;
     TrainSettings s;
     s.optimizer = r.optimizer;
     s.weight_decay = r.wd;
     if (r.apply_gradient_clipping) s.clip = r.grad_norm;
     s.seed = std::uint64_t(r.seed);
     s.micro_batches = r.gradient_accumulation_steps;
+    s.loss = setup.loss;
     return s;
 }
 
@@ -40,7 +42,7 @@ RankTrainer::RankTrainer(Rank& rank, const RankSetup& setup)
       store_(rank.make_store(setup.opened.params.units, store_options(setup))),
       llama_(make_llama(ctx_, setup.opened.model.config, setup.opened.params, setup.recipe.context_length,
                         setup.recipe.use_gradient_checkpointing ? Recompute::block : Recompute::none)),
-      trainer_(ctx_, store_, rank.collective(), llama_, train_settings(setup.recipe)) {
+      trainer_(ctx_, store_, rank.collective(), llama_, train_settings(setup)) {
     if (setup.recipe.answers || setup.recipe.sample_prompt) generator_.emplace(ctx_, llama_, store_, setup.recipe.context_length);
 }
 

@@ -14,9 +14,10 @@ namespace tandem {
 struct RankSetup {
     const Recipe& recipe;
     const Opened& opened;
-    const Dataset& data;        // opened's, or shorter
-    const Dataset* eval_data;   // may be null
-    Mirror* mirror = nullptr;   // may be null
+    const Dataset& data;  // opened's, or shorter
+    const Dataset* eval_data = nullptr;  // may be null
+    Mirror* mirror = nullptr;            // may be null
+    RowLoss loss = {};                   // none: cross-entropy
 };
 
 Feed evaluation_feed(const RankSetup& setup);

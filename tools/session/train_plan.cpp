@@ -18,7 +18,7 @@ std::int64_t longest_row(const RankSetup& setup) {
 
 // What a run with another recipe takes, its samples cut to a shorter context; none where they cannot be trained on.
 std::optional<MemoryNeed> need_with(const Recipe& recipe, const RankSetup& setup) {
-    RankSetup changed{recipe, setup.opened, setup.data, setup.eval_data};
+    RankSetup changed{recipe, setup.opened, setup.data, setup.eval_data, nullptr, setup.loss};
     if (recipe.context_length == setup.recipe.context_length) return plan_training(changed).memory;
     const std::int64_t tokens = recipe.context_length;
     if (std::int64_t(setup.opened.sample_prompt.size()) >= tokens) return std::nullopt;
@@ -26,7 +26,7 @@ std::optional<MemoryNeed> need_with(const Recipe& recipe, const RankSetup& setup
     const std::optional<Dataset> eval_data =
         setup.eval_data ? cut_samples(*setup.eval_data, tokens) : std::optional<Dataset>();
     if (!data || bool(setup.eval_data) != eval_data.has_value()) return std::nullopt;
-    return plan_training({recipe, setup.opened, *data, eval_data ? &*eval_data : nullptr}).memory;
+    return plan_training({recipe, setup.opened, *data, eval_data ? &*eval_data : nullptr, nullptr, setup.loss}).memory;
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ Result run(const Setup& s, const Arrays& arrays) {
     GradScope gradients(ctx, rank.store, 0);
     Tape tape;
     TapeScope record(ctx, s.records ? &tape : nullptr);
-    Tensor loss = lm_head_loss(ctx, h, {w, {}}, {indices_of(ctx, s.rows), indices_of(ctx, s.targets)}, 0.25, s.chunk);
+    Tensor loss = lm_head_loss(ctx, h, {w, {}}, {indices_of(ctx, s.rows), indices_of(ctx, s.targets)}, {0.25, s.chunk, {}});
     Result r{value_of(ctx, loss), {}, {}};
     if (h.slot()->gradient) r.dh = values_of(ctx, h.slot()->gradient);
     if (s.trained) r.dweight = values_of(ctx, ctx.grad(w).out);
@@ -175,7 +175,7 @@ TEST_CASE("lm_head_loss over a large vocabulary") {
             Param p = rank.store.add_frozen({large, 1}, w);
             LeaseScope lease(ctx, rank.store, 0);
             Value h(tensor_of(ctx, {1, 1}, DType::f32, {1}));
-            Tensor loss = lm_head_loss(ctx, h, {p, {}}, {indices_of(ctx, {0}), indices_of(ctx, {0})}, 1, 32);
+            Tensor loss = lm_head_loss(ctx, h, {p, {}}, {indices_of(ctx, {0}), indices_of(ctx, {0})}, {1, 32, {}});
             double sum = 0;
             for (double v : w) sum += std::exp(double(float(v)) - 200);
             // The logits are exact; each exp has a relative error of at most 2^-22.
