@@ -10,7 +10,7 @@ struct GenerateSettings {
     std::int64_t max_new_tokens = 128;
     double temperature = 0;          // 0: the most likely token, the lowest id where several are
     std::uint64_t seed = 42;
-    std::vector<int> eos_ids;        // each ends the text; empty: only max_new_tokens does
+    std::vector<int> eos_ids = {};   // each ends the text; empty: only max_new_tokens does
 };
 
 enum class AnswerEnd { eos, max_new_tokens, capacity };  // capacity: cut, for want of room

@@ -51,7 +51,7 @@ double forward_backward(Context& ctx, LayerStore& store, const Tensor& ids, cons
     Tape tape;
     TapeScope recording(ctx, &tape);
     const Value h = softcap(ctx, embedding(ctx, ids, table), 2);
-    const Tensor loss = lm_head_loss(ctx, h, head, next, 1.0 / double(next.rows.elements()), 64);
+    const Tensor loss = lm_head_loss(ctx, h, head, next, {.scale = 1.0 / double(next.rows.elements())});
     tape.run(ctx);
     std::move(gradients).reduce();
     return value_of(ctx, loss);

@@ -136,7 +136,7 @@ TEST_CASE("session: samples of one's own, checkpoints, answers") {
         CHECK(whole.loss == resumed.loss);
         CHECK(whole.grad_norm == resumed.grad_norm);
     }
-    const GenerateSettings greedy{.max_new_tokens = 4, .temperature = 0, .seed = 0, .eos_ids = {}};
+    const GenerateSettings greedy{.max_new_tokens = 4};
     CHECK(all.answer(ids, greedy).ids == rest.answer(ids, greedy).ids);
     CHECK_THROWS_AS(all.answer({}, greedy), InputError);
     CHECK(all.answer(ids, greedy).ids.size() == 4);  // a prompt that cannot be is no failure of a rank
