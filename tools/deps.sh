@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced in the checkout: what install.sh put into .deps/ for lack of root runs from there and is found there.
 if [[ -d .deps ]]; then
     export PATH=$PATH:$PWD/.deps/usr/bin

@@ -19,16 +19,25 @@ prefix=$place/moved/prefix
 cp -r tests/embed "$place/programs"
 cp -r tools/demo "$place/demo"
 
-named=$(grep -rlF -e "$checkout" -e "$(realpath "$BUILD_FOLDER")" -e "$place" -e /.deps -e "${HOME:-/root}/" \
-    "$prefix") || true
-[[ -z $named ]] || fail "these name a path of this machine:" "$named"
-foreign=$(grep -rnE '# *include *("|<(fmt|nlohmann|CLI|pcre2|utf8proc|doctest|cu[bd]|cublas|nccl))' \
-    "$prefix/include") || true
-[[ -z $foreign ]] || fail "these need more than the prefix:" "$foreign"
-# shellcheck disable=SC2086
-$CXX ${CXXFLAGS:-} -shared -o "$place/all.so" -Wl,--whole-archive "$prefix"/lib*/*.a -Wl,--no-whole-archive
-exported=$(nm -DC --defined-only "$place/all.so" | grep 'tandem::') || true
-[[ -z $exported ]] || fail "a shared library that holds the rooms exports:" "$(head -n 20 <<<"$exported")"
+sanitizers=
+case $BUILD_FOLDER in
+    *-asan) sanitizers=-fsanitize=address,undefined ;;
+    *-tsan) sanitizers=-fsanitize=thread ;;
+esac
+
+check_installed() {
+    local named foreign exported
+    named=$(grep -rlF -e "$checkout" -e "$(realpath "$BUILD_FOLDER")" -e "$place" -e /.deps -e "${HOME:-/root}/" \
+        "$prefix") || true
+    [[ -z $named ]] || fail "these name a path of this machine:" "$named"
+    foreign=$(grep -rnE '# *include *("|<(fmt|nlohmann|CLI|pcre2|utf8proc|doctest|cu[bd]|cublas|nccl))' \
+        "$prefix/include") || true
+    [[ -z $foreign ]] || fail "these need more than the prefix:" "$foreign"
+    # shellcheck disable=SC2086
+    $CXX ${CXXFLAGS:-} -shared -o "$place/all.so" -Wl,--whole-archive "$prefix"/lib*/*.a -Wl,--no-whole-archive
+    exported=$(nm -DC --defined-only "$place/all.so" | grep 'tandem::') || true
+    [[ -z $exported ]] || fail "a shared library that holds the rooms exports:" "$(head -n 20 <<<"$exported")"
+}
 
 build_and_run() {
     local options=() program
@@ -38,7 +47,7 @@ build_and_run() {
         export CCACHE_BASEDIR=$place CCACHE_NOHASHDIR=1
     fi
     cmake -G Ninja -S "$place/programs" -B "$place/build" -DCMAKE_BUILD_TYPE=Release "${options[@]}" \
-        -DCMAKE_PREFIX_PATH="$prefix${1:+;$1}" -DCMAKE_CXX_FLAGS="${CXXFLAGS:-} -Wall -Wextra -Werror"
+        -DCMAKE_PREFIX_PATH="$prefix${1:+;$1}" -DCMAKE_CXX_FLAGS="${CXXFLAGS:-} -Wall -Wextra -Werror $sanitizers"
     ninja -C "$place/build"
     for program in programs/*/main.cpp; do
         program=$(basename "$(dirname "$program")")
@@ -47,10 +56,12 @@ build_and_run() {
     done
 }
 
+[[ -n $sanitizers ]] || check_installed  # debug information names paths
+
 # In a namespace where the checkout is empty, unless compilers are run from it or this machine allows none.
-if [[ ! -d .deps ]] && unshare -rm true 2>/dev/null; then
+if [[ ! -d .deps ]] && unshare -rm mount -t tmpfs none "$checkout" 2>/dev/null; then
     export -f build_and_run
-    export place prefix
+    export place prefix sanitizers
     unshare -rm bash -euc 'mount -t tmpfs none "$1"; [[ ! -e $1/tests ]]; build_and_run' _ "$checkout"
 else
     build_and_run "$checkout/.deps/usr"

@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # tandem as a part of another project's build, which keeps its own flags, has no tests and installs nothing of it.
 set -euo pipefail
+if [[ $BUILD_FOLDER == *-?san ]]; then
+    echo "SKIPPED: the same code as embed_test.sh has with this sanitizer, in another build"
+    exit 0
+fi
 source tools/deps.sh
 folder=$BUILD_FOLDER/subdirectory options=()
 if [[ -w ${HOME:-/} ]] && type -P ccache >/dev/null; then

@@ -4,6 +4,7 @@
 
 #include "ops/add/add.h"
 #include "ops/rmsnorm/rmsnorm.h"
+#include "tools/check_op/device_kinds.h"
 #include "tools/check_op/op_failures.h"
 
 using namespace tandem;
@@ -100,4 +101,18 @@ TEST_CASE("check_op: bits that depend on the number of threads are found") {
     const std::vector<std::string> failures = op_failures(wrong);
     CHECK(has(failures, "f32 on the CPU, 1 thread and 3: expected the same bits of the output, got "));
     CHECK(has(failures, "f32 on the CPU, 1 thread and 3: expected the same bits of the gradient of input 0, got "));
+}
+
+TEST_CASE("check_op: an op for CPU ranks alone is right there, and an error on a card") {
+    OpCase c{.inputs = {{2, 3}},
+             .op =
+                 [](Context& ctx, const std::vector<Value>& x, const std::vector<Param>&) {
+                     ctx.run({"for_cpu", {}, {}, {}}, [](const CpuDevice&) {});
+                     return add(ctx, x[0], x[0]);
+                 },
+             .on_cards = false};
+    CHECK(op_failures(c).empty());
+    c.on_cards = true;
+    if (has_card())
+        CHECK_THROWS_WITH_AS(op_failures(c), doctest::Contains("[for_cpu] has no kernel for cards"), Error);
 }
