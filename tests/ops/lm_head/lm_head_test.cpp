@@ -21,6 +21,7 @@ struct Setup {
     DeviceKind kind = DeviceKind::cpu;
     std::int64_t hidden = 6, vocab = 37;
     bool adds = false;  // to a gradient of ones that is there, and that another holds
+    RowLoss own = {};
 };
 
 struct Result {
@@ -51,7 +52,8 @@ Result run(const Setup& s, const Arrays& arrays) {
     GradScope gradients(ctx, rank.store, 0);
     Tape tape;
     TapeScope record(ctx, s.records ? &tape : nullptr);
-    Tensor loss = lm_head_loss(ctx, h, {w, {}}, {indices_of(ctx, s.rows), indices_of(ctx, s.targets)}, {0.25, s.chunk, {}});
+    Tensor loss =
+        lm_head_loss(ctx, h, {w, {}}, {indices_of(ctx, s.rows), indices_of(ctx, s.targets)}, {0.25, s.chunk, s.own});
     Result r{value_of(ctx, loss), {}, {}};
     if (h.slot()->gradient) r.dh = values_of(ctx, h.slot()->gradient);
     if (s.trained) r.dweight = values_of(ctx, ctx.grad(w).out);
@@ -162,6 +164,31 @@ TEST_CASE("lm_head_loss: frozen weight, nothing recorded, nothing supervised, ba
         CHECK(std::isnan(run({.type = DType::f32, .rows = {4}, .targets = {bad}, .kind = DeviceKind::cuda}, a).loss));
         CHECK(std::isnan(run({.type = DType::bf16, .rows = {bad}, .targets = {3}, .kind = DeviceKind::cuda}, a).loss));
     }
+}
+
+TEST_CASE("lm_head_loss: a loss of one's own is called for each chunk, and as cross-entropy it is the built-in one") {
+    Arrays a = random_arrays();
+    for (DeviceKind kind : device_kinds())
+        for (DType t : {DType::f32, DType::bf16})
+            for (std::int64_t chunk : {1, 3, 100}) {
+                std::vector<std::int32_t> seen;
+                const RowLoss own = [&](const LossRows& r) {
+                    CHECK(r.vocab == 37);
+                    CHECK(r.scale == 0.25);
+                    seen.insert(seen.end(), r.targets.begin(), r.targets.end());
+                    cross_entropy(r);
+                };
+                const Result built_in = run({.type = t, .chunk = chunk, .kind = kind}, a);
+                const Result mine = run({.type = t, .chunk = chunk, .kind = kind, .own = own}, a);
+                CHECK(seen == all_targets);
+                // A card's softmax and the host's differ by their exp: by 2^-22 of each part, rounded to the type.
+                const double allowed = kind == DeviceKind::cpu ? 0 : t == DType::bf16 ? 0x1p-7 : 0x1p-20;
+                CHECK(std::abs(mine.loss - built_in.loss) <= (kind == DeviceKind::cpu ? 0 : 0x1p-20) * built_in.loss);
+                CHECK(distance(mine.dh, built_in.dh) <= allowed * norm(built_in.dh));
+                CHECK(distance(mine.dweight, built_in.dweight) <= allowed * norm(built_in.dweight));
+            }
+    CHECK_THROWS_WITH(run({.own = cross_entropy}, a),
+                      doctest::Contains("f32 or bf16 for a loss of one's own"));
 }
 
 // More columns than a softmax block, and logits that overflow exp unless the largest is taken off.

@@ -141,3 +141,37 @@ TEST_CASE("session: samples of one's own, checkpoints, answers") {
     CHECK_THROWS_AS(all.answer({}, greedy), InputError);
     CHECK(all.answer(ids, greedy).ids.size() == 4);  // a prompt that cannot be is no failure of a rank
 }
+
+namespace {
+
+struct Held {
+    std::size_t threads = 0, files = 0, bytes = 0;  // bytes: resident
+};
+
+Held held() {
+    Held h;
+    for ([[maybe_unused]] const auto& t : std::filesystem::directory_iterator("/proc/self/task")) h.threads++;
+    for ([[maybe_unused]] const auto& f : std::filesystem::directory_iterator("/proc/self/fd")) h.files++;
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);)
+        if (line.starts_with("VmRSS:")) h.bytes = std::stoul(line.substr(6)) * 1024;
+    return h;
+}
+
+}  // namespace
+
+TEST_CASE("session: what is opened and closed again leaves nothing behind") {
+    constexpr int few = 10, many = 60;
+    Held after_few;
+    for (int i = 0; i < many; i++) {
+        FineTune tune(small_recipe());
+        tune.start();
+        tune.step();
+        if (i == few) after_few = held();
+    }
+    const Held after = held();
+    // `tune` of the loop is gone: its ranks with their streams, and what it had mapped.
+    CHECK(after.threads < after_few.threads);
+    CHECK(after.files <= after_few.files);
+    CHECK(after.bytes < after_few.bytes + (many - few) * 64 * 1024);  // a leak of a rank's slab alone would be 20 MB
+}
