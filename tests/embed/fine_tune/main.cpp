@@ -1,5 +1,5 @@
 // A fine-tune with 4-bit weights and LoRA on two CPU ranks: demo/data.jsonl into the model in demo/model.
-#include <tandem/session/fine_tune.h>
+#include <tandem/tandem.h>
 
 #include <cstdio>
 
