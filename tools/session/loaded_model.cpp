@@ -3,6 +3,7 @@
 #include "models/train/check_weights.h"
 #include "tools/session/load.h"
 #include "tools/session/machine.h"
+#include "tools/session/settings/model_settings.h"
 
 namespace tandem {
 
@@ -23,8 +24,8 @@ ModelRank::ModelRank(Rank& r, const ModelRecipe& recipe, const LlamaConfig& conf
       llama(make_llama(r.context(), config, params, recipe.context_length, Recompute::block)) {}
 
 LoadedModel::LoadedModel(const ModelRecipe& recipe, const Model& model, const Adapter* adapter, Largest largest)
-    : recipe_(recipe), model_(model), adapter_(adapter), largest_(std::move(largest)), params_(make_params(recipe)),
-      need_(plan(recipe, params_)) {}
+    : recipe_(settled(recipe)), model_(model), adapter_(adapter), largest_(std::move(largest)),
+      params_(make_params(recipe_)), need_(plan(recipe_, params_)) {}
 
 LoadedModel::~LoadedModel() = default;
 
@@ -58,7 +59,8 @@ MemoryNeed LoadedModel::plan(const ModelRecipe& recipe, const Params& params) co
     return memory_need(recipe, l, std::move(plans), params, weights());
 }
 
-void LoadedModel::require_room(const Room& room, const Changes& smaller) const {
+void LoadedModel::require_room(const Room& room, const Changes& smaller) {
+    room_checked_ = true;
     const std::vector<Shortage> now = shortages(need_, room);
     if (now.empty()) return;
     refuse<ModelRecipe>(now, recipe_, room, smaller, [&](const ModelRecipe& changed) {
@@ -67,6 +69,7 @@ void LoadedModel::require_room(const Room& room, const Changes& smaller) const {
 }
 
 void LoadedModel::start() {
+    if (!room_checked_) require_room(room_of(recipe_), {});
     mirror_ = make_mirror(recipe_, params_);
     LaunchOptions l = launch_options(recipe_, params_);
     l.plans = need_.plans;

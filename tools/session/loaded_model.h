@@ -34,8 +34,8 @@ class LoadedModel {
     const Params& params() const { return params_; }
     const MemoryNeed& memory() const { return need_; }
     // Throws DoesNotFit. `smaller`: changes that may be tried, mildest first.
-    void require_room(const Room& room, const Changes& smaller) const;
-    void start();  // ranks and weights
+    void require_room(const Room& room, const Changes& smaller);
+    void start();  // ranks and weights, after require_room() where that was not called
     void run(const std::function<void(ModelRank&)>& body);
 
   private:
@@ -49,6 +49,7 @@ class LoadedModel {
     Largest largest_;
     Params params_;
     MemoryNeed need_;
+    bool room_checked_ = false;
     std::unique_ptr<Mirror> mirror_;
     std::unique_ptr<Ranks> ranks_;
     std::optional<PerRank<ModelRank>> models_;

@@ -25,7 +25,8 @@ struct ByteSize {
     bool operator==(const ByteSize&) const = default;
 };
 
-// Which model, how its weights are held, and where it runs.
+// Which model, how its weights are held, and where it runs. Without training, too: TrainType::qlora holds them in 4
+// bits then, the others as they are.
 struct ModelRecipe {
     std::string model;  // a folder with config.json, or the name of a known model
     Weights weights = Weights::load;
@@ -98,9 +99,5 @@ struct Recipe : ModelRecipe {
 
     bool answers = false;  // no setting: room for FineTune::answer, which sample_prompt has anyway
 };
-
-// An InputError names every setting that is out of its range or contradicts another.
-void check(const ModelRecipe& recipe);
-void check(const Recipe& recipe);
 
 }  // namespace tandem

@@ -47,12 +47,14 @@ std::vector<Conflict> conflicts(const ModelRecipe& r, const Settings& set) {
     return all;
 }
 
-void check(const ModelRecipe& recipe) {
+ModelRecipe settled(const ModelRecipe& recipe) {
     ModelRecipe r;
     Settings set;
     declare(set, r);
     r = recipe;
+    r.gpus = r.gpus.resolved();
     set.check([&] { return conflicts(r, set); });
+    return r;
 }
 
 std::string SettingType<Placement>::json(const Placement& value) {

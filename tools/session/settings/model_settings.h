@@ -7,6 +7,8 @@ namespace tandem {
 
 void declare(Settings& set, ModelRecipe& recipe);
 std::vector<Conflict> conflicts(const ModelRecipe& recipe, const Settings& set);
+// With its devices found; an InputError names every setting that is out of its range or contradicts another.
+ModelRecipe settled(const ModelRecipe& recipe);
 
 template <> struct SettingType<Placement> {
     static bool read(std::string_view text, Placement& value) { return Placement::read(text, value); }

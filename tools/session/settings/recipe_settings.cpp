@@ -124,14 +124,6 @@ std::vector<Conflict> conflicts(const Recipe& r, const Settings& set) {
     return all;
 }
 
-void check(const Recipe& recipe) {
-    Recipe r;
-    Settings set;
-    declare(set, r);
-    r = recipe;
-    set.check([&] { return conflicts(r, set); });
-}
-
 Projections Projections::of(std::vector<std::string> names) {
     std::ranges::sort(names);
     names.erase(std::unique(names.begin(), names.end()), names.end());
