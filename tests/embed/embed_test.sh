@@ -17,6 +17,8 @@ mkdir "$place/moved"
 mv "$place/first" "$place/moved/prefix"
 prefix=$place/moved/prefix
 cp -r tests/embed "$place/programs"
+mkdir "$place/programs/readme"
+sed -n '/^```cpp$/,/^```$/{//!p}' README.md >"$place/programs/readme/main.cpp"
 cp -r tools/demo "$place/demo"
 
 sanitizers=
