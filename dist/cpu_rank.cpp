@@ -2,6 +2,7 @@
 #include "dist/scratch.h"
 #include "runtime/cpu/cpu_stream.h"
 #include "runtime/host_slab.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 

@@ -4,9 +4,11 @@
 #include <span>
 
 #include "dist/rank.h"
-#include "runtime/trace.h"
+#include "runtime/plan/recompute_plan.h"
 
 namespace tandem {
+
+class Trace;
 
 // Puts a transport around a rank's: the throttled one.
 using Around = std::function<std::unique_ptr<Transport>(std::unique_ptr<Transport>, const AbortSignal&)>;

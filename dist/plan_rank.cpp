@@ -2,6 +2,7 @@
 
 #include "dist/rank_state.h"
 #include "dist/scratch.h"
+#include "runtime/abort.h"
 #include "runtime/cuda/cuda_engine.h"
 #include "runtime/plan/plan_stream.h"
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "quant/dynamic_map.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 

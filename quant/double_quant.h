@@ -2,9 +2,9 @@
 #pragma once
 #include <cstdint>
 
-#include "runtime/thread_pool.h"
-
 namespace tandem {
+
+class ThreadPool;
 
 // How the absmax are summed for their mean, in double, on any machine: pieces of `piece`; in each, lane l adds elements
 // l, l + lanes, … in order, and the upper half of the lanes is added to the lower until one is left; then the sums of

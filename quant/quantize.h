@@ -4,9 +4,10 @@
 #include <cstdint>
 
 #include "quant/quant_tensor.h"
-#include "runtime/thread_pool.h"
 
 namespace tandem {
+
+class ThreadPool;
 
 // True if a weight is NaN or infinite: such a tensor cannot be quantized, and only the caller knows its name.
 bool has_nonfinite(const float* weight, std::int64_t elements, ThreadPool& pool);

@@ -4,8 +4,10 @@
 
 #include <cstring>
 
+#include "runtime/abort.h"
 #include "runtime/cuda/staging.h"
 #include "runtime/cuda/tile_ahead.h"
+#include "runtime/plan/recompute_plan.h"
 
 namespace tandem {
 

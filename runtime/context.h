@@ -5,16 +5,17 @@
 #include <string_view>
 #include <vector>
 
-#include "runtime/abort.h"
 #include "runtime/autograd.h"
 #include "runtime/build.h"
 #include "runtime/cost.h"
 #include "runtime/cpu/cpu_device.h"
 #include "runtime/cuda/cuda_device.h"
 #include "runtime/layer_store.h"
-#include "runtime/plan/recompute_plan.h"
 
 namespace tandem {
+
+class AbortSignal;
+class RecomputePlan;
 
 enum class DeviceKind { cpu, cuda, plan };
 

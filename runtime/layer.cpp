@@ -1,5 +1,7 @@
 #include "runtime/layer.h"
 
+#include "runtime/plan/recompute_plan.h"
+
 namespace tandem {
 
 // Within it, ops are counted (and on the plan device noted) as the second run of a block.

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "runtime/host_device.h"
+#include "runtime/random_site.h"
 
 namespace tandem {
 
@@ -36,11 +37,6 @@ TANDEM_HOST_DEVICE constexpr PhiloxBits philox(PhiloxKey key, PhiloxCounter coun
     }
     return {{c0, c1, c2, c3}};
 }
-
-// Where a module draws its numbers; `module` numbers the places within a layer.
-struct RandomSite {
-    std::uint32_t layer, module;
-};
 
 // SplitMix64's finalizer (Steele et al., 2014): a bijection of 64-bit words.
 TANDEM_HOST_DEVICE constexpr std::uint64_t mix64(std::uint64_t v) {

@@ -1,9 +1,10 @@
 // What a stream is told of the rank that it works for.
 #pragma once
-#include "runtime/abort.h"
-#include "runtime/trace.h"
 
 namespace tandem {
+
+class AbortSignal;
+class Trace;
 
 struct StreamOwner {
     const AbortSignal* abort;

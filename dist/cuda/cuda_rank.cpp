@@ -3,6 +3,7 @@
 #include "dist/rank_device.h"
 #include "runtime/cuda/cuda_engine.h"
 #include "runtime/cuda/cuda_memory.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <thread>
 
+#include "runtime/abort.h"
+
 namespace tandem {
 
 namespace {

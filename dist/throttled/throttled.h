@@ -3,9 +3,10 @@
 #include <memory>
 
 #include "dist/transport.h"
-#include "runtime/abort.h"
 
 namespace tandem {
+
+class AbortSignal;
 
 struct Link {
     double bytes_per_second;  // of what comes from peers

@@ -1,7 +1,5 @@
 // Which modules get LoRA adapters, and how large.
 #pragma once
-#include <cmath>
-
 #include "models/adapt/module_selection.h"
 
 namespace tandem {
@@ -13,7 +11,7 @@ struct LoraSpec {
     ModuleSelection modules;
     bool operator==(const LoraSpec&) const = default;
 
-    double scale() const { return rslora ? alpha / std::sqrt(double(rank)) : alpha / rank; }
+    double scale() const;
 };
 
 }  // namespace tandem

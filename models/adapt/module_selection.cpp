@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 
+#include "models/io/json_fields.h"
 #include "runtime/error.h"
 
 namespace tandem {

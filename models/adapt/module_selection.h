@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "models/adapt/path_pattern.h"
-#include "models/io/json_fields.h"
+#include "runtime/json.h"
 
 namespace tandem {
+
+class JsonFields;
 
 class ModuleSelection {
   public:

@@ -1,12 +1,13 @@
 #include "models/io/peft_config.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cmath>
 
 #include "models/io/json_fields.h"
+#include "runtime/joined.h"
 #include "runtime/utf8.h"
 
 namespace tandem {
@@ -31,7 +32,7 @@ void check_start(const JsonFields& f) {
         f.fail(key, fmt::format("is '{}', which may change the base model's weights; taken are true, false, {}: save "
                                 "the adapter with PEFT's path_initial_model_for_weight_conversion, or merge it into "
                                 "its model (merge_and_unload) and give the model that comes out",
-                                excerpt(kind), fmt::join(harmless_starts, ", ")));
+                                excerpt(kind), joined(harmless_starts)));
 }
 
 void refuse_unsupported(const JsonFields& f) {

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "models/io/json_fields.h"
+
 namespace tandem {
 
 namespace {

@@ -2,10 +2,11 @@
 #pragma once
 #include <cstdint>
 
-#include "models/io/json_fields.h"
 #include "models/llama/config.h"
 
 namespace tandem {
+
+class JsonFields;
 
 // From `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (before). `config` is the whole
 // config.json.

@@ -1,6 +1,6 @@
 #include "models/io/safetensors_header.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -12,12 +12,13 @@
 #include <utility>
 
 #include "models/io/file_kind.h"
+#include "runtime/joined.h"
 #include "runtime/json.h"
 #include "runtime/utf8.h"
 
 namespace tandem {
 
-std::string text_of(std::span<const std::int64_t> dims) { return fmt::format("[{}]", fmt::join(dims, ", ")); }
+std::string text_of(std::span<const std::int64_t> dims) { return "[" + joined(dims) + "]"; }
 
 namespace safetensors {
 

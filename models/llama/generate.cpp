@@ -7,6 +7,7 @@
 
 #include "models/llama/first_bad.h"
 #include "runtime/error.h"
+#include "runtime/rng.h"
 
 namespace tandem {
 

@@ -1,8 +1,10 @@
 #include "models/llama/params.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
+
+#include "runtime/joined.h"
 
 namespace tandem {
 
@@ -113,7 +115,7 @@ Params make_params(const LlamaConfig& c, const ParamSetup& setup) {
     if (setup.lora && p.trainable_elements() == 0)
         throw InputError(fmt::format("[params] the target modules {} of the adapter select none of the model's; LoRA "
                                      "can have those of {}",
-                                     setup.lora->modules.text(), fmt::join(projection_names(), ", ")));
+                                     setup.lora->modules.text(), joined(projection_names())));
     return p;
 }
 

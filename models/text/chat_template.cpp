@@ -1,6 +1,6 @@
 #include "models/text/chat_template.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "models/text/jinja_fingerprint.h"
 #include "models/text/tokenizer/utf8.h"
 #include "runtime/error.h"
+#include "runtime/joined.h"
 #include "runtime/utf8.h"
 
 namespace tandem {
@@ -203,7 +204,7 @@ constexpr std::array known_templates = {
 ChatTemplate ChatTemplate::named(std::string_view name) {
     if (std::ranges::find(known_templates, name, &Known::name) == known_templates.end())
         throw InputError(fmt::format("[chat template] \"{}\" is not known; set {} to one of {}", name,
-                                     setting("chat_template"), fmt::join(names(), ", ")));
+                                     setting("chat_template"), joined(names())));
     return ChatTemplate(std::string(name));
 }
 
@@ -213,7 +214,7 @@ ChatTemplate ChatTemplate::recognise(std::string_view jinja) {
     if (it == known_templates.end())
         throw InputError(fmt::format("[chat template] the model's template (fingerprint {:#018x}) is not known; "
                                      "set {} to one of these that fits it: {}",
-                                     fingerprint, setting("chat_template"), fmt::join(names(), ", ")));
+                                     fingerprint, setting("chat_template"), joined(names())));
     return ChatTemplate(std::string(it->name));
 }
 

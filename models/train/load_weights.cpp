@@ -1,8 +1,9 @@
 #include "models/train/load_weights.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -10,6 +11,8 @@
 #include "quant/quantize.h"
 #include "quant/quantize_cuda.h"
 #include "runtime/hash.h"
+#include "runtime/joined.h"
+#include "runtime/rng.h"
 
 namespace tandem {
 
@@ -211,7 +214,7 @@ void check_adapter(const Params& params, const Adapter& adapter) {
                                 adapter.file().string(), m.path)
                   : fmt::format("{} adapts '{}'; only {} of the layers can be adapted here: merge the adapter into its "
                                 "model with PEFT (merge_and_unload) and give the model that comes out",
-                                adapter.file().string(), m.path, fmt::join(projection_names(), ", ")));
+                                adapter.file().string(), m.path, joined(projection_names())));
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "ops/attention/attention_kernels.h"
 #include "ops/attention/attention_tiles.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 
@@ -83,7 +84,7 @@ template <class T> class QueryItem {
     using A = accumulate_t<T>;
 
   public:
-    QueryItem(const View<T>& view, const Tile& queries, const HeadRange& heads, Scratch scratch)
+    QueryItem(const View<T>& view, const Tile& queries, const HeadRange& heads, ThreadScratch scratch)
         : view_(view),
           queries_(queries),
           heads_(heads),
@@ -152,7 +153,7 @@ template <class T> class KeyItem {
     using A = accumulate_t<T>;
 
   public:
-    KeyItem(const View<T>& view, const Tile& keys, int kv_head, Scratch scratch)
+    KeyItem(const View<T>& view, const Tile& keys, int kv_head, ThreadScratch scratch)
         : view_(view),
           keys_(keys),
           kv_head_(kv_head),
@@ -238,12 +239,13 @@ void attention_backward(const CpuDevice& device, const AttentionBackward& a) {
         const HeadItems<T> heads(s);
         if (view.dq.out)
             device.pool->parallel_for_thread(tiles.count() * heads.count(), [&](std::int64_t i, int thread) {
-                QueryItem<T>(view, tiles(i / heads.count()), heads(i % heads.count()), Scratch(device, thread)).run();
+                const ThreadScratch scratch(device, thread);
+                QueryItem<T>(view, tiles(i / heads.count()), heads(i % heads.count()), scratch).run();
             });
         if (view.dk.out || view.dv.out)
             device.pool->parallel_for_thread(tiles.count() * s.kv_heads, [&](std::int64_t i, int thread) {
                 const Tile keys = tiles(tiles.count() - 1 - i / s.kv_heads);  // the first keys have the most queries
-                KeyItem<T>(view, keys, int(i % s.kv_heads), Scratch(device, thread)).run();
+                KeyItem<T>(view, keys, int(i % s.kv_heads), ThreadScratch(device, thread)).run();
             });
     });
 }

@@ -4,6 +4,7 @@
 
 #include "ops/attention/attention_kernels.h"
 #include "ops/attention/attention_tiles.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 
@@ -26,7 +27,7 @@ template <class T> class ForwardItem {
     using A = accumulate_t<T>;
 
   public:
-    ForwardItem(const View<T>& view, const Tile& queries, const HeadRange& heads, Scratch scratch)
+    ForwardItem(const View<T>& view, const Tile& queries, const HeadRange& heads, ThreadScratch scratch)
         : view_(view),
           queries_(queries),
           heads_(heads),
@@ -105,7 +106,7 @@ template <class T, class TileAt>
 void forward(const CpuDevice& device, const View<T>& view, std::int64_t tile_count, const TileAt& tile_at) {
     const HeadItems<T> heads(view.shape);
     device.pool->parallel_for_thread(tile_count * heads.count(), [&](std::int64_t i, int thread) {
-        ForwardItem<T>(view, tile_at(i / heads.count()), heads(i % heads.count()), Scratch(device, thread)).run();
+        ForwardItem<T>(view, tile_at(i / heads.count()), heads(i % heads.count()), ThreadScratch(device, thread)).run();
     });
 }
 

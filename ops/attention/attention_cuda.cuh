@@ -54,9 +54,9 @@ __device__ __forceinline__ DocumentTile tile_of_slot(const int* cu_seqlens, cons
 }
 
 // Calls f<width>() for the narrowest of the widths that holds dim.
-template <int width, int... wider, class F> void visit_width(int dim, F&& f) {
+template <int width, int... wider, class F> void visit_head_dim(int dim, F&& f) {
     if constexpr (sizeof...(wider) > 0)
-        if (dim > width) return visit_width<wider...>(dim, f);
+        if (dim > width) return visit_head_dim<wider...>(dim, f);
     f.template operator()<width>();
 }
 

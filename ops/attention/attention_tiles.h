@@ -49,9 +49,9 @@ class DocumentTiles {
 };
 
 // Hands out a thread's scratch.
-class Scratch {
+class ThreadScratch {
   public:
-    Scratch(const CpuDevice& device, int thread)
+    ThreadScratch(const CpuDevice& device, int thread)
         : at_(device.of_thread(thread)), end_(at_ + CpuDevice::private_bytes) {}
     template <class T> T* take(std::int64_t count) {
         std::byte* here = at_;

@@ -134,7 +134,7 @@ template <int D, bool wants_dk, bool wants_dv> void run(const CudaDevice& device
 }  // namespace
 
 void flash_backward_keys(const CudaDevice& device, const AttentionBackward& a) {
-    visit_width<32, 64, 96, 128, 192, 256>(a.shape.head_dim, [&]<int D>() {
+    visit_head_dim<32, 64, 96, 128, 192, 256>(a.shape.head_dim, [&]<int D>() {
         if constexpr (D <= 128)
             if (a.dk && a.dv) return run<D, true, true>(device, a);
         // Wider heads leave no registers for both sums.

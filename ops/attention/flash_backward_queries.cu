@@ -83,7 +83,7 @@ template <int D> __global__ void __launch_bounds__(BackwardTiles<D>::threads, Ba
 
 void flash_backward_queries(const CudaDevice& device, const AttentionBackward& a) {
     const Sizes s(a.q, a.k, a.cu_seqlens, a.shape);
-    visit_width<32, 64, 96, 128, 192, 256>(s.dim, [&]<int D>() {
+    visit_head_dim<32, 64, 96, 128, 192, 256>(s.dim, [&]<int D>() {
         using Shared = BackwardTiles<D>;
         launch(flash_backward_queries_kernel<D>,
                {s.slots(Shared::kept_rows) * unsigned(s.heads), Shared::threads, sizeof(Shared), device.stream},

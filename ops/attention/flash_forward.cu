@@ -19,7 +19,7 @@ template <int D, int MT> struct Shared {
 };
 
 // What a lane keeps of its rows, two for each 16.
-template <int D, int MT> struct Softmax {
+template <int D, int MT> struct RunningSoftmax {
     float y[MT][D / 8][4] = {};
     float max[MT][2], sum[MT][2];  // max: of the scores before scaling; sum: of the lane's own columns
 };
@@ -27,7 +27,7 @@ template <int D, int MT> struct Softmax {
 // The online softmax for one tile of scores: their numerators, rounded, into p. The first query sees keys up to
 // `diagonal`, counted from the tile's first.
 template <int D, int MT>
-__device__ __forceinline__ void softmax(Softmax<D, MT>& r, std::uint32_t (&p)[MT][keys_of_tile / 16][4],
+__device__ __forceinline__ void softmax(RunningSoftmax<D, MT>& r, std::uint32_t (&p)[MT][keys_of_tile / 16][4],
                                         float (&s)[MT][keys_of_tile / 8][4], int diagonal, float scale_log2) {
     const int lane = threadIdx.x % 32;
 #pragma unroll
@@ -90,7 +90,7 @@ __device__ __forceinline__ void forward_tile(const nv_bf16* __restrict__ q, cons
 
     const int own = threadIdx.x / 32 * MT * 16, position = s.past + at.first + own;  // of the warp's first row
     const SharedRows<D, MT> rows(shared.q, own);
-    Softmax<D, MT> r;
+    RunningSoftmax<D, MT> r;
 #pragma unroll
     for (int m = 0; m < MT; m++)
 #pragma unroll
@@ -163,7 +163,7 @@ bool is_large(int ordinal) {
 // two such blocks fit into the multiprocessors of large cards alone, and of more none. Both give equal bits.
 void flash_forward(const CudaDevice& device, const AttentionForward& a) {
     const Sizes s(a.q, a.k, a.cu_seqlens, a.shape);
-    visit_width<32, 64, 96, 128, 192, 256>(s.dim, [&]<int D>() {
+    visit_head_dim<32, 64, 96, 128, 192, 256>(s.dim, [&]<int D>() {
         if constexpr (D <= 96) {
             run<D, 2>(device, a, s);
         } else {

@@ -23,7 +23,7 @@ template <int D> __device__ __forceinline__ int further(int at, int even) {
     return (at ^ ((even & permuted) << 3)) + ((even & ~permuted) << 3);
 }
 
-struct Rows {
+struct HeadRows {
     const nv_bf16* data;
     int stride;
     int count;  // rows beyond it, and columns beyond dim, are filled with zeros
@@ -32,7 +32,7 @@ struct Rows {
 };
 
 // Starts to fill a tile; what cp.async cannot copy is there at the next barrier as well.
-template <int D, int rows, int threads> __device__ __forceinline__ void load_rows(nv_bf16* tile, const Rows& from) {
+template <int D, int rows, int threads> __device__ __forceinline__ void load_rows(nv_bf16* tile, const HeadRows& from) {
     constexpr int group = D % 64 == 0 ? 8 : 4;  // chunks that neighbouring threads copy
 #pragma unroll 1
     for (int pass = 0; pass < rows; pass += threads / group) {

@@ -133,7 +133,7 @@ template <int W> __global__ void __launch_bounds__(threads, 1)
 
 void plain_backward_queries(const CudaDevice& device, const AttentionBackward& a) {
     const Sizes s(a.q, a.k, a.cu_seqlens, a.shape);
-    visit_width<64, 128, 256>(s.dim, [&]<int W>() {
+    visit_head_dim<64, 128, 256>(s.dim, [&]<int W>() {
         launch(plain_backward_queries_kernel<W>,
                {s.slots(Shared<W>::rows) * unsigned(s.heads), threads, sizeof(Shared<W>), device.stream},
                device_data<float>(a.q), device_data<float>(a.k), device_data<float>(a.v),
@@ -144,7 +144,7 @@ void plain_backward_queries(const CudaDevice& device, const AttentionBackward& a
 
 void plain_backward_keys(const CudaDevice& device, const AttentionBackward& a) {
     const Sizes s(a.q, a.k, a.cu_seqlens, a.shape);
-    visit_width<64, 128, 256>(s.dim, [&]<int W>() {
+    visit_head_dim<64, 128, 256>(s.dim, [&]<int W>() {
         launch(plain_backward_keys_kernel<W>,
                {s.slots(Shared<W>::rows) * unsigned(s.kv_heads()), threads, sizeof(Shared<W>), device.stream},
                device_data<float>(a.q), device_data<float>(a.k), device_data<float>(a.v),

@@ -82,7 +82,7 @@ template <int W> __global__ void __launch_bounds__(threads, 1)
 
 void plain_forward(const CudaDevice& device, const AttentionForward& a) {
     const Sizes s(a.q, a.k, a.cu_seqlens, a.shape);
-    visit_width<64, 128, 256>(s.dim, [&]<int W>() {
+    visit_head_dim<64, 128, 256>(s.dim, [&]<int W>() {
         launch(plain_forward_kernel<W>,
                {s.slots(Shared<W>::rows) * unsigned(s.heads), threads, sizeof(Shared<W>), device.stream},
                device_data<float>(a.q), device_data<float>(a.k), device_data<float>(a.v),

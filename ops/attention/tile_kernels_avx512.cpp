@@ -115,7 +115,7 @@ TANDEM_AVX512 void pack_f32(const Source<float>& a, float* packed) {
     }
 }
 
-TANDEM_AVX512 void pack_bf16(const Source<bf16>& a, bf16* packed) {
+TANDEM_AVX512 void pack_source(const Source<bf16>& a, bf16* packed) {
     const __m512i pair = _mm512_set1_epi32(0x00200000);  // column c of the first row, column c of the second (32 + c)
     const __m512i step = _mm512_set1_epi32(0x00010001);
     const __m512i count = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -249,7 +249,7 @@ template <> const Kernels<float>* avx512_kernels() {
     return has_avx512() ? &all : nullptr;
 }
 template <> const Kernels<bf16>* avx512_kernels() {
-    static const Kernels<bf16> all = {pack_bf16,     pack_transposed<bf16>, product<bf16>,
+    static const Kernels<bf16> all = {pack_source,     pack_transposed<bf16>, product<bf16>,
                                       softmax<bf16>, score_gradient<bf16>,  output<bf16>};
     return has_avx512() && __builtin_cpu_supports("avx512bf16") ? &all : nullptr;
 }

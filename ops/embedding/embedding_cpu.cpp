@@ -4,6 +4,7 @@
 
 #include "ops/embedding/embedding_kernels.h"
 #include "ops/simd/parallel.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "ops/fill/fill_kernels.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 

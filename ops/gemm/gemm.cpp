@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "ops/gemm/micro_kernel.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 
@@ -49,7 +50,7 @@ std::int64_t part_of_k(const MicroKernel& kernel, std::int64_t k) {
     return std::min(most, round_up(ceil_div(k, std::max<std::int64_t>(1, ceil_div(k, most))), 64));
 }
 
-struct Scratch {
+struct Panels {
     std::byte *a, *b, *weights, *sums;
 };
 
@@ -71,7 +72,7 @@ void pack_a(const MicroKernel& kernel, const GemmOperand& a, Extent rows, Extent
 }
 
 void pack_b(const MicroKernel& kernel, const GemmArgs& args, Extent cols, Extent k, std::int64_t padded_k,
-            const Scratch& scratch) {
+            const Panels& scratch) {
     GemmOperand b = args.b;
     Extent stored_rows = b.transposed ? cols : k, stored_cols = b.transposed ? k : cols;
     PackBlock block{.along_k = b.transposed, .lines = cols.count, .k = k.count, .padded_k = padded_k};
@@ -94,7 +95,7 @@ void pack_b(const MicroKernel& kernel, const GemmArgs& args, Extent cols, Extent
 
 // All strips of A against all strips of B; one strip of B stays in the cache meanwhile.
 void multiply_panels(const MicroKernel& kernel, std::int64_t rows, std::int64_t cols, std::int64_t padded_k,
-                     const Scratch& scratch, std::int64_t sums_stride) {
+                     const Panels& scratch, std::int64_t sums_stride) {
     const std::size_t line_bytes = std::size_t(padded_k) * size_of(kernel.type);
     for (std::int64_t col = 0; col < cols; col += kernel.b.width)
         for (std::int64_t row = 0; row < rows; row += kernel.a.width)
@@ -104,7 +105,7 @@ void multiply_panels(const MicroKernel& kernel, std::int64_t rows, std::int64_t 
 }
 
 void compute_tile(const MicroKernel& kernel, const GemmArgs& args, Extent rows, Extent cols, std::byte* memory) {
-    const Scratch scratch{memory, memory + a_bytes, memory + a_bytes + b_bytes, memory + a_bytes + 2 * b_bytes};
+    const Panels scratch{memory, memory + a_bytes, memory + a_bytes + b_bytes, memory + a_bytes + 2 * b_bytes};
     const std::int64_t sums_stride = round_up(cols.count, kernel.b.width);
     const std::int64_t panel_k = part_of_k(kernel, args.k), step = std::max(kernel.a.step, kernel.b.step);
     std::memset(scratch.sums, 0, std::size_t(rows.count * sums_stride) * sum_bytes(kernel));

@@ -8,7 +8,7 @@
 
 #include "quant/quant_tensor.h"
 #include "runtime/context.h"
-#include "runtime/rng.h"
+#include "runtime/random_site.h"
 
 namespace tandem {
 

@@ -1,5 +1,6 @@
 #include "ops/gemm/tensor_gemm.h"
 #include "ops/linear/linear_kernels.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 
@@ -7,14 +8,14 @@ namespace {
 
 enum class Side { transposed, plain };  // of the weight: y = x W^T, or dx = dy W
 
-struct Product {
+struct WeightProduct {
     Tensor x;
     const WeightBytes& weight;
     Side side;
     Tensor y, addend, bias;
 };
 
-void times_weight(const CpuDevice& device, const Product& p) {
+void times_weight(const CpuDevice& device, const WeightProduct& p) {
     const WeightBytes& w = p.weight;
     const Shape& s = w.bytes.shape();  // [out, in]
     QuantTensor q;

@@ -5,6 +5,7 @@
 #include "ops/gemm/tensor_gemm.h"
 #include "ops/lm_head/lm_head_kernels.h"
 #include "ops/lm_head/softmax_row.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "runtime/thread_pool.h"
+
 namespace tandem {
 
 namespace {

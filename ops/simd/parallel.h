@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "runtime/cpu/cpu_device.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem::simd {
 

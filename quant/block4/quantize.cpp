@@ -11,6 +11,7 @@
 #include "quant/block4/magnitude.h"
 #include "quant/double_quant.h"
 #include "quant/dynamic_map.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 

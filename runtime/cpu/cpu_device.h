@@ -2,9 +2,9 @@
 #pragma once
 #include <cstddef>
 
-#include "runtime/thread_pool.h"
-
 namespace tandem {
+
+class ThreadPool;
 
 struct CpuDevice {
     // Owner: the rank's slab. One private part per thread (packed panels, tiles), and one part that all threads of

@@ -3,6 +3,10 @@
 #include <cstring>
 #include <deque>
 #include <thread>
+#include <vector>
+
+#include "runtime/abort.h"
+#include "runtime/trace.h"
 
 namespace tandem {
 

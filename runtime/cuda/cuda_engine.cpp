@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include "runtime/abort.h"
 #include "runtime/cuda/check.h"
 #include "runtime/cuda/matmul.h"
 #include "runtime/cuda/staging.h"

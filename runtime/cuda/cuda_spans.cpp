@@ -6,6 +6,7 @@
 
 #include "runtime/cuda/check.h"
 #include "runtime/cuda/cuda_stream.h"
+#include "runtime/error.h"
 
 namespace tandem {
 

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "runtime/stream_owner.h"
+#include "runtime/trace.h"
 
 struct CUstream_st;
 struct CUevent_st;

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "runtime/abort.h"
 #include "runtime/cuda/check.h"
 #include "runtime/cuda/cuda_spans.h"
 

@@ -39,7 +39,7 @@ Layout layout(DType type, std::int64_t rows, std::int64_t cols, std::int64_t str
 }
 
 // A product as cuBLASLt wants it. It counts by columns, where the same bytes are the transpose: c^T = b^T a^T.
-struct Product {
+struct LtProduct {
     Description description;
     Layout a, b, c;
     cublasLtMatmulAlgo_t algorithm{};
@@ -72,18 +72,18 @@ Key key_of(const MatmulArgs& g) {
 struct Matmul::State {
     cublasLtHandle_t handle = nullptr;
     std::byte* workspace;
-    std::map<Key, Product> products;
+    std::map<Key, LtProduct> products;
 
     ~State() {
         if (handle) cublasLtDestroy(handle);
     }
-    const Product& product(const MatmulArgs& g);
-    void choose(Product& p);
+    const LtProduct& product(const MatmulArgs& g);
+    void choose(LtProduct& p);
 };
 
 // The alignments asked for are those of the rank's memory, not of this call's pointers: the choice must not depend on
 // where a tensor lies. Sums over k are never split with atomics.
-void Matmul::State::choose(Product& p) {
+void Matmul::State::choose(LtProduct& p) {
     cublasLtMatmulPreference_t raw = nullptr;
     check(cublasLtMatmulPreferenceCreate(&raw), "cublasLtMatmulPreferenceCreate");
     Preference preference(raw);
@@ -108,10 +108,10 @@ void Matmul::State::choose(Product& p) {
     p.algorithm = found.algo;
 }
 
-const Product& Matmul::State::product(const MatmulArgs& g) {
+const LtProduct& Matmul::State::product(const MatmulArgs& g) {
     const Key key = key_of(g);
     if (auto known = products.find(key); known != products.end()) return known->second;
-    Product p;
+    LtProduct p;
     cublasLtMatmulDesc_t raw = nullptr;
     check(cublasLtMatmulDescCreate(&raw, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
     p.description.reset(raw);
@@ -143,7 +143,7 @@ Matmul::~Matmul() = default;
 
 void Matmul::run(CUstream_st* stream, const MatmulArgs& g) {
     if (g.m == 0 || g.n == 0) return;
-    const Product& p = state_->product(g);
+    const LtProduct& p = state_->product(g);
     if (g.bias) set_bias(p.description.get(), g.bias);
     const float beta = g.addend ? 1 : 0;
     check(cublasLtMatmul(state_->handle, p.description.get(), &g.alpha, g.b.data, p.a.get(), g.a.data, p.b.get(), &beta,

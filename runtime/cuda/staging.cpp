@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/abort.h"
 #include "runtime/cuda/cuda_stream.h"
 
 namespace tandem {

@@ -12,6 +12,7 @@
 
 #include "dist/launch.h"
 #include "dist/throttled/throttled.h"
+#include "runtime/trace.h"
 #include "tools/session/load.h"
 #include "tools/session/model.h"
 

@@ -4,6 +4,7 @@
 
 #include "dist/gradient_buffers.h"
 #include "dist/residency.h"
+#include "runtime/abort.h"
 #include "runtime/cpu/cpu_stream.h"
 #include "runtime/plan/plan_stream.h"
 #include "tests/dist/support.h"
@@ -14,7 +15,7 @@ using namespace tandem::test;
 namespace {
 
 // What a residency's orders leave in the arena, checked for overlap.
-struct Mirror {
+struct MirroredArena {
     std::vector<std::size_t> bytes;
     std::map<int, std::size_t> at;
     int gathers = 0;
@@ -39,7 +40,7 @@ struct Mirror {
 int gathers(const std::vector<std::size_t>& bytes, const std::vector<int>& schedule,
             const Residency::Options& options) {
     Residency r(bytes, options);
-    Mirror mirror{bytes, {}, 0, 0};
+    MirroredArena mirror{bytes, {}, 0, 0};
     r.schedule(schedule);
     mirror.follow(r);
     for (int unit : schedule) {

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "runtime/trace.h"
 #include "tests/dist/support.h"
 
 using namespace tandem;
@@ -42,7 +43,7 @@ bool skipped() {
 TEST_CASE("cards: every transport and place of weights gives the CPU ranks' bits") {
     if (skipped()) return;
     for (unsigned seed : {1u, 2u, 3u}) {
-        Model m = random_model(seed);
+        SmallModel m = random_model(seed);
         for (const Place& place : places())
             for (Strategy strategy : {Strategy::ddp, Strategy::shard_grad_op, Strategy::full_shard})
                 for (bool mirrored : {false, true}) {
@@ -52,7 +53,7 @@ TEST_CASE("cards: every transport and place of weights gives the CPU ranks' bits
                     CAPTURE(world);
                     CAPTURE(int(place.transport));
                     CAPTURE(int(strategy));
-                    Run run{.world_size = world, .store = {.strategy = strategy, .prefetch = int(seed) - 1}};
+                    SmallRun run{.world_size = world, .store = {.strategy = strategy, .prefetch = int(seed) - 1}};
                     Seen expected = run_model(m, run);
                     run.cards = place.cards;
                     run.transport = place.transport;
@@ -65,8 +66,8 @@ TEST_CASE("cards: every transport and place of weights gives the CPU ranks' bits
 }
 
 TEST_CASE("cards: a mirror gives CPU ranks the bits that peers give") {
-    Model m = random_model(5);
-    Run run{.world_size = 3};
+    SmallModel m = random_model(5);
+    SmallRun run{.world_size = 3};
     Seen expected = run_model(m, run);
     run.mirrored = true;
     Seen got = run_model(m, run);
@@ -83,7 +84,7 @@ TEST_CASE("cards: a rank that fails ends all, whatever its peers wait for") {
         options.world_size = int(place.cards.size());
         options.cards = place.cards;
         options.transport = place.transport;
-        Model m = random_model(7);
+        SmallModel m = random_model(7);
         CHECK_THROWS_WITH_AS(launch(options,
                                     [&](Rank& rank) {
                                         StoreOptions o;

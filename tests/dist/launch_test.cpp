@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "runtime/thread_pool.h"
 #include "tests/dist/support.h"
 
 using namespace tandem;
@@ -47,8 +48,8 @@ class Faulty final : public Transport {
     int gathers_ = 0, all_gathers_ = 0, reduces_ = 0;
 };
 
-Model small_model() {
-    Model m = random_model(3);
+SmallModel small_model() {
+    SmallModel m = random_model(3);
     for (std::size_t u = 0; u < m.units.size(); u++) {
         m.units[u].frozen_bytes = 5000;
         m.units[u].trainable_elements = 700;
@@ -58,7 +59,7 @@ Model small_model() {
     return m;
 }
 
-void run_faulty(const Model& m, Where where, int culprit, const StoreOptions& store_options) {
+void run_faulty(const SmallModel& m, Where where, int culprit, const StoreOptions& store_options) {
     LaunchOptions options;
     options.world_size = 3;
     options.around = [&](std::unique_ptr<Transport> inner, const AbortSignal&) -> std::unique_ptr<Transport> {
@@ -84,7 +85,7 @@ template <class E> void check_ends(const std::function<void()>& run, const char*
 }  // namespace
 
 TEST_CASE("launch: a rank that fails anywhere ends all ranks with its message") {
-    const Model m = small_model();
+    const SmallModel m = small_model();
     for (int repetition = 0; repetition < 50; repetition++) {
         const int culprit = repetition % 3;
         const StoreOptions store{.strategy = repetition % 4 ? Strategy::full_shard : Strategy::shard_grad_op,

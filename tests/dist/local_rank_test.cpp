@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "dist/ranks.h"
+#include "runtime/thread_pool.h"
 #include "tests/dist/support.h"
 
 using namespace tandem;
@@ -37,7 +38,7 @@ TEST_CASE("local rank: a world of one in the calling thread, with its pool's thr
 TEST_CASE("local rank: a store gives the bits that one launched rank gives") {
     for (unsigned seed = 1; seed <= 4; seed++)
         for (DType compute : {DType::f64, DType::f32, DType::bf16}) {
-            const Model m = random_model(seed);
+            const SmallModel m = random_model(seed);
             LocalRank made = Ranks::local({.compute = compute});
             LocalRank rank = std::move(made);
             LayerStore& store = rank.make_store(m.units, {.schedules = m.schedules});

@@ -6,7 +6,7 @@ using namespace tandem::test;
 namespace {
 
 // As a training step would: leases in and out of phases, and activations of its own.
-void program(Rank& rank, const Model& m, const StoreOptions& options) {
+void program(Rank& rank, const SmallModel& m, const StoreOptions& options) {
     LayerStore& store = rank.make_store(m.units, options);
     if (!rank.context().is_plan()) load(store, m, rank.context().compute_type());
     for (int step = 0; step < 2; step++) {
@@ -28,7 +28,7 @@ void program(Rank& rank, const Model& m, const StoreOptions& options) {
 
 TEST_CASE("plan rank: the same program on the plan device gives the slab that the run replays") {
     for (unsigned seed = 1; seed <= 6; seed++) {
-        const Model m = random_model(seed);
+        const SmallModel m = random_model(seed);
         for (Strategy strategy : {Strategy::ddp, Strategy::shard_grad_op, Strategy::full_shard}) {
             const StoreOptions store{.strategy = strategy, .prefetch = 2, .schedules = m.schedules};
             LaunchOptions options;

@@ -56,7 +56,7 @@ class Noted {
 }  // namespace
 
 TEST_CASE("ranks: many runs on the same ranks keep threads, stores and objects") {
-    const Model m = random_model(5);
+    const SmallModel m = random_model(5);
     Ranks ranks(ranks_of(3));
     CHECK(ranks.world_size() == 3);
     PerRank<std::vector<double>> sums(ranks);

@@ -9,7 +9,7 @@ using namespace tandem::test;
 // bit for bit with several.
 TEST_CASE("stores: prefetch 0 = 1 = 2 = 3, streamed = kept = resident, any number of ranks, bit for bit") {
     for (unsigned seed = 1; seed <= 6; seed++) {
-        const Model m = random_model(seed);
+        const SmallModel m = random_model(seed);
         const DType compute = seed % 3 == 0 ? DType::bf16 : seed % 3 == 1 ? DType::f32 : DType::f64;
         const Seen one = run_model(m, {1, {}, compute});
         for (int world : {2, 4})
@@ -29,7 +29,7 @@ TEST_CASE("stores: prefetch 0 = 1 = 2 = 3, streamed = kept = resident, any numbe
 // sums.
 TEST_CASE("stores: users that lag behind see the same bits") {
     for (unsigned seed = 21; seed <= 24; seed++) {
-        const Model m = random_model(seed);
+        const SmallModel m = random_model(seed);
         const DType compute = seed % 2 ? DType::bf16 : DType::f32;
         const Seen wanted = run_model(m, {1, {}, compute});
         for (int world : {1, 2})
@@ -45,7 +45,7 @@ TEST_CASE("stores: users that lag behind see the same bits") {
 }
 
 TEST_CASE("stores: any arena from the largest unit on gives the same bits") {
-    const Model m = random_model(5);
+    const SmallModel m = random_model(5);
     const Seen wanted = run_model(m, {2, {}, DType::f32});
     std::vector<std::size_t> bytes;
     for (const UnitRanges& r : ranges_of(m.units, 2)) bytes.push_back(2 * r.frozen + 8 * std::size_t(r.trainable));
@@ -57,7 +57,7 @@ TEST_CASE("stores: any arena from the largest unit on gives the same bits") {
             CHECK(seen.leased == wanted.leased);
             CHECK(seen.masters == wanted.masters);
         }
-    Run small{2, {.arena_cap = largest - 1}};
+    SmallRun small{2, {.arena_cap = largest - 1}};
     CHECK_THROWS_AS(run_model(m, small), DoesNotFit);
 }
 
@@ -94,7 +94,7 @@ TEST_CASE("stores: reductions add over ranks first, in rank order, then to what 
 }
 
 TEST_CASE("stores: a schedule may change under way, and prefetching crosses an optimizer step with frozen bytes only") {
-    const Model m = random_model(7);
+    const SmallModel m = random_model(7);
     for (int prefetch : {0, 1, 2})
         for (Strategy strategy : {Strategy::shard_grad_op, Strategy::full_shard}) {
             LaunchOptions options;

@@ -18,7 +18,7 @@
 
 namespace tandem::test {
 
-struct Model {
+struct SmallModel {
     std::vector<UnitLayout> units;
     std::vector<std::vector<std::byte>> frozen;
     std::vector<std::vector<float>> masters;
@@ -26,10 +26,10 @@ struct Model {
 };
 
 // Sizes that divide into ranges and sizes that do not; units without frozen or without trainable bytes.
-inline Model random_model(unsigned seed) {
+inline SmallModel random_model(unsigned seed) {
     std::mt19937 random(seed);
     auto below = [&](int n) { return int(random() % unsigned(n)); };
-    Model m;
+    SmallModel m;
     int count = 2 + below(6);
     for (int u = 0; u < count; u++) {
         UnitLayout layout{fmt::format("unit{}", u), 0, 0};
@@ -55,7 +55,7 @@ inline Model random_model(unsigned seed) {
     return m;
 }
 
-inline void load(LayerStore& store, const Model& m, DType compute) {
+inline void load(LayerStore& store, const SmallModel& m, DType compute) {
     for (int u = 0; u < int(m.units.size()); u++) {
         std::span<const std::byte> f = m.frozen[std::size_t(u)];
         std::size_t half = f.size() / 2 + f.size() % 7;  // two writes that split anywhere
@@ -184,7 +184,7 @@ inline void optimize(Rank& rank, LayerStore& store, User& user) {
 
 // Two steps over all schedules; the next schedule is announced before the optimizer runs, so that prefetching crosses
 // it.
-inline Seen run_program(Rank& rank, LayerStore& store, const Model& m, bool lagging = false) {
+inline Seen run_program(Rank& rank, LayerStore& store, const SmallModel& m, bool lagging = false) {
     User user(rank, lagging);
     Reads reads;
     for (int step = 0; step < 2; step++) {
@@ -204,7 +204,7 @@ inline Seen run_program(Rank& rank, LayerStore& store, const Model& m, bool lagg
     return seen;
 }
 
-struct Run {
+struct SmallRun {
     int world_size = 2;
     StoreOptions store = {};
     DType compute = DType::f32;
@@ -215,7 +215,7 @@ struct Run {
 };
 
 // Rank 0's view, the masters gathered from all ranks.
-inline Seen run_model(const Model& m, const Run& run) {
+inline Seen run_model(const SmallModel& m, const SmallRun& run) {
     std::vector<Seen> seen(std::size_t(run.world_size));
     std::vector<std::vector<double>> masters;
     for (const UnitLayout& u : m.units) masters.emplace_back(std::size_t(u.trainable_elements));

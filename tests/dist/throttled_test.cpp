@@ -1,5 +1,6 @@
 #include "dist/throttled/throttled.h"
 
+#include "runtime/trace.h"
 #include "tests/dist/support.h"
 
 using namespace tandem;

@@ -30,9 +30,9 @@ enum class RunMemory { slab, heap };
 using Peaks = std::array<std::size_t, category_count>;
 
 // A fine-tuning of three steps, with a look at each rank's ledger.
-class Run {
+class PlannedRun {
   public:
-    Run(const Setup& setup, const std::filesystem::path& folder) : folder_(folder) {
+    PlannedRun(const Setup& setup, const std::filesystem::path& folder) : folder_(folder) {
         Settings settings;
         declare(settings, recipe_);
         recipe_.model = (golden / "models/llama2-mha").string();
@@ -125,7 +125,7 @@ TEST_CASE("memory: on samples of equal length every category's high-water mark i
     int n = 0;
     for (const Setup& setup : setups(equal_samples(scratch).string())) {
         CAPTURE(n);
-        Run run(setup, scratch.path / std::to_string(n++));
+        PlannedRun run(setup, scratch.path / std::to_string(n++));
         run.train(RunMemory::slab);
         for (int r = 0; r < ranks; r++)
             for (std::size_t c = 0; c < category_count; c++) {
@@ -139,9 +139,9 @@ TEST_CASE("memory: on samples of equal length every category's high-water mark i
 TEST_CASE("memory: layers without an adapter take none for one") {
     Scratch scratch;
     Setup setup{equal_samples(scratch).string(), TrainType::lora, Precision::fp32};
-    Run all(setup, scratch.path / "all");
+    PlannedRun all(setup, scratch.path / "all");
     setup.modules = selection(R"("target_modules": ["q_proj", "k_proj"], "layers_to_transform": [1])");
-    Run one(setup, scratch.path / "one");
+    PlannedRun one(setup, scratch.path / "one");
     all.train(RunMemory::slab);
     one.train(RunMemory::slab);
     for (int r = 0; r < ranks; r++) {
@@ -161,7 +161,7 @@ TEST_CASE("memory: on samples of unequal length no category passes the plan's hi
     for (Setup setup : setups((golden / "data/llama2-ragged.jsonl").string())) {
         CAPTURE(n);
         setup.samples = true;
-        Run run(setup, scratch.path / std::to_string(n++));
+        PlannedRun run(setup, scratch.path / std::to_string(n++));
         run.train(RunMemory::slab);
         for (int r = 0; r < ranks; r++)
             for (std::size_t c = 0; c < category_count; c++) {
@@ -178,8 +178,8 @@ TEST_CASE("memory: the planned slab gives what memory from the heap gives, bit f
     for (Setup setup : setups((golden / "data/llama2-ragged.jsonl").string())) {
         if (setup.type == TrainType::full) continue;  // it writes no adapter
         setup.samples = true;
-        Trained from_slab = Run(setup, scratch.path / std::to_string(n++)).train(RunMemory::slab);
-        Trained from_heap = Run(setup, scratch.path / std::to_string(n++)).train(RunMemory::heap);
+        Trained from_slab = PlannedRun(setup, scratch.path / std::to_string(n++)).train(RunMemory::slab);
+        Trained from_heap = PlannedRun(setup, scratch.path / std::to_string(n++)).train(RunMemory::heap);
         REQUIRE(from_slab.steps.size() == 3);
         check_same(from_slab, from_heap);
     }

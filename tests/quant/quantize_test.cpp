@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "runtime/thread_pool.h"
 #include "tests/quant/quantized.h"
 
 using namespace tandem;

@@ -6,6 +6,7 @@
 
 #include "quant/quantize.h"
 #include "runtime/rng.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem {
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "runtime/abort.h"
 #include "runtime/cpu/cpu_stream.h"
 
 using namespace tandem;

@@ -1,9 +1,10 @@
-// One definition of each name: two types of one name, each in a source of its own, compile and link into one program
-// that takes the members of one for those of the other.
+// One definition: in one namespace, a type of the name of another's is a mistake that no compiler sees, and one that
+// hides another's is one that readers do not.
+#include "tests/style/types.h"
+
 #include <doctest/doctest.h>
 
 #include <map>
-#include <regex>
 #include <set>
 
 #include "tests/style/source.h"
@@ -12,74 +13,56 @@ using namespace tandem::style;
 
 namespace {
 
-// What a brace after `head` (the code since the last statement) opens.
-struct Scope {
-    enum class Kind { space, unnamed_space, type, other } kind = Kind::other;
-    std::string name = {};
-};
-
-Scope scope_after(const std::string& head) {
-    static const std::regex space(R"(^\s*(?:inline\s+)?namespace\s*([\w:]*)\s*$)");
-    static const std::regex type(R"(\b(?:struct|class|union|enum)\s+(?:class\s+)?(?:\[\[[^\]]*\]\]\s*)?)"
-                                 R"((?:\w+\s*\([^)]*\)\s*)*(\w+)\s*(?:final\s*)?(?::[^:][\s\S]*)?$)");
-    std::smatch match;
-    if (std::regex_match(head, match, space))
-        return {match[1].length() ? Scope::Kind::space : Scope::Kind::unnamed_space, match[1].str() + "::"};
-    if (std::regex_search(head, match, type)) return {Scope::Kind::type, match[1].str()};
-    return {};
+std::string text_of(const std::string& path) {
+    std::string text;
+    for (const std::string& line : lines_of(path)) text += line + '\n';
+    return text;
 }
 
-// Of the types that a file defines in namespaces with a name.
-std::set<std::string> type_names(const std::string& text) {
-    std::set<std::string> found;
-    std::vector<Scope> around;
-    std::string head;
-    for (const char c : code_only(text)) {
-        if (c == '{') {
-            Scope scope = scope_after(head);
-            std::string name;
-            bool seen = scope.kind == Scope::Kind::type;
-            for (const Scope& s : around) {
-                seen &= s.kind == Scope::Kind::space;
-                name += s.name;
-            }
-            if (seen) found.insert(name + scope.name);
-            around.push_back(std::move(scope));
-        }
-        if (c == '}' && !around.empty()) around.pop_back();
-        if (c == '{' || c == '}' || c == ';') head.clear();
-        else head += c;
-    }
-    return found;
+bool is_linked(const std::string& path) {  // with the library; the simulator stands in for CUDA, the others for users
+    for (const char* other : {"tests/cudasim/", "tests/embed/", "tools/python/"})
+        if (path.starts_with(other)) return false;
+    return is_cpp(path);
 }
 
 }  // namespace
 
-TEST_CASE("style: no two types have one name") {
-    std::map<std::string, std::string> file_of;
+TEST_CASE("style: no two types have one name, and none in an anonymous namespace hides one outside") {
+    std::map<std::string, std::set<std::string>> outside, all;  // by name: files
     for (const std::string& path : tracked_files_and_others()) {
-        if (!is_cpp(path) || path.starts_with("tests/")) continue;
-        std::string text;
-        for (const std::string& line : lines_of(path)) text += line + "\n";
-        for (const std::string& name : type_names(text)) {
-            const auto [at, is_new] = file_of.emplace(name, path);
-            CHECK_MESSAGE(is_new, name, " in ", at->second, " and in ", path);
+        if (!is_linked(path)) continue;
+        for (const NamedType& type : types(text_of(path))) {
+            all[type.name].insert(path);
+            if (type.has_linkage) outside[type.name].insert(path);
         }
     }
-    CHECK(file_of.size() > 200);
+    CHECK(outside.size() > 200);
+    for (const auto& [name, files] : outside) {
+        std::string where;
+        for (const std::string& file : all[name]) where += " " + file;
+        CHECK_MESSAGE(all[name].size() == 1, name, ":", where);
+    }
 }
 
-TEST_CASE("style: the type finder sees definitions in named namespaces, and only those") {
+TEST_CASE("style: the finder of types sees definitions in namespace scope, and only those") {
     const std::string text =
         "namespace a::b {\n"
-        "struct C final : public D<int> { struct Inner { int x; }; };\n"
-        "enum class E : unsigned char { one };\n"
-        "template <class T> class alignas(16) F { T t; };\n"
-        "template <> struct G<int> { };\n"
-        "struct Declared;\n"
-        "namespace { struct Hidden { }; }\n"
-        "struct C make() { struct Local { }; return {}; }\n"
-        "}\n"
-        "struct H { };\n";
-    CHECK(type_names(text) == std::set<std::string>{"a::b::C", "a::b::E", "a::b::F", "H"});
+        "struct Forward;\n"
+        "template <class T, class U = V<T>>\n"
+        "struct A : C<int> { struct Inner {}; enum class E { x }; };\n"
+        "template <> struct A<float> {};\n"
+        "enum class Kind : std::uint8_t { one, two };\n"
+        "class B final : public D { int m() { struct Local {}; return 0; } };\n"
+        "struct alignas(16) Wide { int x[4]; };\n"
+        "struct S make(struct S s) { return S{s}; }\n"
+        "namespace {\n"
+        "union Hidden { int i; };\n"
+        "}  // namespace\n"
+        "struct Last { int x = 0; } last;\n"
+        "}\n";
+    std::vector<std::pair<std::string, bool>> found;
+    for (const NamedType& type : types(text)) found.emplace_back(type.name, type.has_linkage);
+    const std::vector<std::pair<std::string, bool>> expected = {{"A", true},    {"Kind", true},    {"B", true},
+                                                                {"Wide", true}, {"Hidden", false}, {"Last", true}};
+    CHECK(found == expected);
 }

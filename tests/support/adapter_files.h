@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 
+#include "models/io/json_fields.h"
 #include "models/io/peft.h"
 #include "tests/support/scratch.h"
 

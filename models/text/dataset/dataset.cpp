@@ -1,6 +1,6 @@
 #include "models/text/dataset/dataset.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <set>
@@ -10,6 +10,7 @@
 #include "models/text/dataset/sample_text.h"
 #include "runtime/error.h"
 #include "runtime/hash.h"
+#include "runtime/joined.h"
 #include "runtime/json.h"
 #include "runtime/utf8.h"
 
@@ -86,7 +87,7 @@ std::string Dataset::unused_keys() const {
         if (samples < size()) names.back() += fmt::format(" ({} of {} samples)", samples, size());
     }
     if (unused_.size() > most) names.push_back(fmt::format("{} more", unused_.size() - most));
-    return fmt::format("{}", fmt::join(names, ", "));
+    return joined(names);
 }
 
 Dataset read_dataset(const std::filesystem::path& file, const TextTools* tools, const DatasetOptions& options) {

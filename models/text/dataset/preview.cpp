@@ -1,11 +1,12 @@
 #include "models/text/dataset/preview.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 
+#include "runtime/joined.h"
 #include "runtime/utf8.h"
 
 namespace tandem {
@@ -23,7 +24,7 @@ std::string text_between(const Tokenizer& tokenizer, std::span<const std::int32_
 }
 
 std::string ids_between(std::span<const std::int32_t> ids, std::size_t begin, std::size_t end) {
-    return fmt::format("{}{}", begin ? " " : "", fmt::join(ids.subspan(begin, end - begin), " "));
+    return fmt::format("{}{}", begin ? " " : "", joined(ids.subspan(begin, end - begin), " "));
 }
 
 }  // namespace

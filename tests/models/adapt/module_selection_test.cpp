@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "models/io/json_fields.h"
 #include "tests/models/io/support.h"
 
 using namespace tandem;

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <string>
 
+#include "models/io/json_fields.h"
 #include "models/io/rope_config.h"
 
 using namespace tandem;

@@ -7,6 +7,7 @@
 
 #include "models/io/bnb.h"
 #include "quant/quantize.h"
+#include "runtime/thread_pool.h"
 #include "tests/models/io/support.h"
 #include "tests/support/golden_model.h"
 #include "tests/support/model_variant.h"
@@ -41,17 +42,17 @@ std::string error_of(const ModelVariant& m) {
 }
 
 std::vector<std::string> notes_of(const ModelVariant& m) {
-    ModelOptions options;
+    ModelRecipe options;
     options.model = m.write().string();
-    return open_model(options, std::nullopt).notes;
+    return open_model(options).notes;
 }
 
 // What a run of the given type holds in 4 bits.
 std::set<std::string> quantized(const fs::path& folder, TrainType type) {
-    ModelOptions options;
+    ModelRecipe options;
     options.model = folder.string();
     options.train_type = type;
-    Model model = open_model(options, std::nullopt);
+    Model model = open_model(options);
     ParamSetup setup;
     setup.quant = base_quant(model, options);
     std::set<std::string> names;

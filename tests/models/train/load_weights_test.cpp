@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/io/safetensors_writer.h"
+#include "runtime/rng.h"
 #include "tests/models/io/support.h"
 #include "tests/support/golden_model.h"
 #include "tests/support/model_variant.h"

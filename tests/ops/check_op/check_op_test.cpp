@@ -4,6 +4,7 @@
 
 #include "ops/add/add.h"
 #include "ops/rmsnorm/rmsnorm.h"
+#include "runtime/thread_pool.h"
 #include "tools/check_op/device_kinds.h"
 #include "tools/check_op/op_failures.h"
 

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "quant/quantize.h"
+#include "runtime/thread_pool.h"
 #include "tests/support/check_op.h"
 
 namespace tandem::test {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ops/gemm/micro_kernel.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem::gemm_test {
 
@@ -55,13 +56,13 @@ inline void fill(Matrix& x, std::mt19937& random, int whole) {
                         : std::uniform_real_distribution<double>(-1, 1)(random));
 }
 
-struct Weight {
+struct StoredWeight {
     QuantTensor view;
     std::vector<std::uint8_t> codes, absmax_codes;
     std::vector<float> absmax, nested_absmax, code_book, nested_map;
     float offset = 0.25f;
 
-    Weight(const QuantSpec& spec, std::int64_t rows, std::int64_t cols, std::mt19937& random) {
+    StoredWeight(const QuantSpec& spec, std::int64_t rows, std::int64_t cols, std::mt19937& random) {
         const std::int64_t n = rows * cols, blocks = (n + spec.block - 1) / spec.block;
         std::uniform_real_distribution<float> value(-1, 1), scale(0.01f, 1);
         codes.resize(std::size_t(n + 1) / 2);
@@ -82,7 +83,7 @@ struct Weight {
         view.nested_map = nested_map.data();
         view.offset = &offset;
     }
-    Weight(const Weight&) = delete;
+    StoredWeight(const StoredWeight&) = delete;
 
     float dequantized(std::int64_t row, std::int64_t col) const {
         const std::int64_t i = row * view.cols + col, block = i / view.spec.block;

@@ -142,7 +142,7 @@ TEST_CASE("a quantized B gives the bits of its dequantized values") {
                 QuantSpec spec{.format = i & 2 ? WeightFormat::fp4 : WeightFormat::nf4, .nested = bool(i & 4)};
                 spec.block = i < 3 ? 32 : i == 5 ? 4096 : 64;
                 spec.nested_block = i == 7 ? 3 : 256;
-                Weight weight(spec, transposed ? n : k, transposed ? k : n, random);
+                StoredWeight weight(spec, transposed ? n : k, transposed ? k : n, random);
                 if (i == 3) {  // nine significant bits: every value is a tie between two bf16
                     for (int code = 0; code < 16; code++)
                         weight.code_book[std::size_t(code)] = 1 + float(2 * code + 1) / 256;
@@ -187,7 +187,7 @@ TEST_CASE("gemm refuses what it cannot multiply") {
         change(args);
         CHECK_THROWS_AS(gemm(device.cpu, args), Error);
     };
-    Weight weight({}, 8, 6, random);
+    StoredWeight weight({}, 8, 6, random);
     refused([](GemmArgs& a) { a.m = -1; });
     refused([](GemmArgs& a) { a.a.dtype = DType::i8; });
     refused([](GemmArgs& a) { a.b.dtype = DType::f16; });

@@ -2,6 +2,7 @@
 
 #include "ops/add/add.h"
 #include "quant/quantize.h"
+#include "runtime/thread_pool.h"
 #include "tests/support/check_op.h"
 
 using namespace tandem;
@@ -17,10 +18,10 @@ Tensor indices(Context& ctx, std::int64_t count) {
     return indices_of(ctx, v);
 }
 
-struct Quantized {
+struct QuantizedParam {
     std::vector<std::byte> bytes;
     std::vector<double> values;
-    Quantized(const QuantSpec& spec, const Shape& s)
+    QuantizedParam(const QuantSpec& spec, const Shape& s)
         : bytes(quant_layout(spec, s.elements()).bytes), values(std::size_t(s.elements())) {
         std::vector<float> w(values.size());
         for (std::size_t i = 0; i < w.size(); i++) w[i] = std::sin(float(i));
@@ -120,7 +121,7 @@ TEST_CASE("a quantized weight gives the bits of the dense weight that it stands 
                 for (DType type : {DType::f64, DType::f32, DType::bf16}) {
                     if (kind == DeviceKind::cuda && type == DType::f64) continue;
                     QuantSpec spec{.format = format, .nested = nested};
-                    Quantized q(spec, shape);
+                    QuantizedParam q(spec, shape);
                     TestRank rank(type, 1, kind);
                     Param dense = rank.store.add_frozen(shape, q.values);
                     Param packed{0, false, rank.store.add_bytes(q.bytes), shape, type};

@@ -24,7 +24,7 @@ struct Setup {
     RowLoss own = {};
 };
 
-struct Result {
+struct Losses {
     double loss;
     std::vector<double> dh, dweight;
 };
@@ -38,7 +38,7 @@ Arrays random_arrays(std::int64_t hidden = 6, std::int64_t vocab = 37) {
     return a;
 }
 
-Result run(const Setup& s, const Arrays& arrays) {
+Losses run(const Setup& s, const Arrays& arrays) {
     TestRank rank(s.type, s.threads, s.kind);
     Context& ctx = rank.ctx;
     const Shape weight{s.vocab, s.hidden};
@@ -54,7 +54,7 @@ Result run(const Setup& s, const Arrays& arrays) {
     TapeScope record(ctx, s.records ? &tape : nullptr);
     Tensor loss =
         lm_head_loss(ctx, h, {w, {}}, {indices_of(ctx, s.rows), indices_of(ctx, s.targets)}, {0.25, s.chunk, s.own});
-    Result r{value_of(ctx, loss), {}, {}};
+    Losses r{value_of(ctx, loss), {}, {}};
     if (h.slot()->gradient) r.dh = values_of(ctx, h.slot()->gradient);
     if (s.trained) r.dweight = values_of(ctx, ctx.grad(w).out);
     return r;
@@ -90,7 +90,7 @@ TEST_CASE("lm_head_loss is the cross-entropy of the supervised rows") {
 // Central differences: see check_gradients.
 TEST_CASE("lm_head_loss writes the loss's gradients while it records") {
     Arrays a = random_arrays();
-    Result exact = run({}, a);
+    Losses exact = run({}, a);
     const std::vector<double>* gradients[] = {&exact.dh, &exact.dweight};
     const double h = 1e-5;
     for (int which : {0, 1})
@@ -112,11 +112,11 @@ TEST_CASE("lm_head_loss: gradients of narrow types") {
     for (auto [hidden, vocab] : {std::pair<std::int64_t, std::int64_t>{6, 37}, {16, 40}}) {
         Arrays a = random_arrays(hidden, vocab);
         for (bool adds : {false, true}) {
-            Result exact = run({.hidden = hidden, .vocab = vocab, .adds = adds}, a);
+            Losses exact = run({.hidden = hidden, .vocab = vocab, .adds = adds}, a);
             for (DeviceKind kind : device_kinds())
                 for (DType t : {DType::f32, DType::bf16}) {
                     Setup s{.type = t, .kind = kind, .hidden = hidden, .vocab = vocab, .adds = adds};
-                    Result r = run(s, a), again = run(s, a);
+                    Losses r = run(s, a), again = run(s, a);
                     check_close(c, t, r.dh, exact.dh);
                     check_close(c, t, r.dweight, exact.dweight);
                     CHECK(r.dh == again.dh);
@@ -132,9 +132,9 @@ TEST_CASE("lm_head_loss: chunks and threads change no bit of the loss and of h's
         for (DType t : {DType::f64, DType::f32, DType::bf16}) {
             if (kind == DeviceKind::cuda && t == DType::f64) continue;
             const double allowed = kind == DeviceKind::cuda ? (t == DType::bf16 ? 0x1p-7 : 1e-6) : 0;
-            Result whole = run({.type = t, .kind = kind}, a);
+            Losses whole = run({.type = t, .kind = kind}, a);
             for (std::int64_t chunk : {1, 2, 3, 7}) {
-                Result r = run({.type = t, .chunk = chunk, .threads = 3, .kind = kind}, a);
+                Losses r = run({.type = t, .chunk = chunk, .threads = 3, .kind = kind}, a);
                 CHECK(std::abs(r.loss - whole.loss) <= allowed * 1e-3 * whole.loss);  // it is made from f32
                 CHECK(distance(r.dh, whole.dh) <= allowed * norm(whole.dh));
                 CHECK(distance(r.dweight, whole.dweight) <= 1e-2 * norm(whole.dweight));  // summed in another order
@@ -145,12 +145,12 @@ TEST_CASE("lm_head_loss: chunks and threads change no bit of the loss and of h's
 TEST_CASE("lm_head_loss: frozen weight, nothing recorded, nothing supervised, bad targets") {
     Arrays a = random_arrays();
     for (DeviceKind kind : device_kinds()) {
-        Result trained = run({.type = DType::f32, .kind = kind}, a);
-        Result frozen = run({.type = DType::f32, .trained = false, .kind = kind}, a);
+        Losses trained = run({.type = DType::f32, .kind = kind}, a);
+        Losses frozen = run({.type = DType::f32, .trained = false, .kind = kind}, a);
         CHECK(frozen.loss == trained.loss);
         CHECK(frozen.dh == trained.dh);
         CHECK(run({.type = DType::f32, .records = false, .kind = kind}, a).dh.empty());
-        Result none = run({.type = DType::f32, .rows = {}, .targets = {}, .kind = kind}, a);
+        Losses none = run({.type = DType::f32, .rows = {}, .targets = {}, .kind = kind}, a);
         CHECK(none.loss == 0);
         CHECK(none.dh == std::vector<double>(a[0].size()));
         CHECK(none.dweight == std::vector<double>(a[1].size()));
@@ -178,8 +178,8 @@ TEST_CASE("lm_head_loss: a loss of one's own is called for each chunk, and as cr
                     seen.insert(seen.end(), r.targets.begin(), r.targets.end());
                     cross_entropy(r);
                 };
-                const Result built_in = run({.type = t, .chunk = chunk, .kind = kind}, a);
-                const Result mine = run({.type = t, .chunk = chunk, .kind = kind, .own = own}, a);
+                const Losses built_in = run({.type = t, .chunk = chunk, .kind = kind}, a);
+                const Losses mine = run({.type = t, .chunk = chunk, .kind = kind, .own = own}, a);
                 CHECK(seen == all_targets);
                 // A card's softmax and the host's differ by their exp: by 2^-22 of each part, rounded to the type.
                 const double allowed = kind == DeviceKind::cpu ? 0 : t == DType::bf16 ? 0x1p-7 : 0x1p-20;

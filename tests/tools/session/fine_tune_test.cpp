@@ -1,4 +1,6 @@
 // The run as a library: the same bits as the command line, losses and schedules of one's own, and what fails.
+#include <atomic>
+
 #include "tests/equivalence/command_line.h"
 #include "tests/models/io/support.h"
 #include "tools/session/tandem.h"
