@@ -19,6 +19,9 @@ class OptionSet : public Settings {
     // InputError has one line for every error found. Parsed::help: --help was asked for, nothing is set or checked.
     Parsed parse(const std::vector<std::string>& arguments, const Check& check = {});
 
+    // What parse() does of --config FILE: adds a line for every error.
+    void read_config(const std::string& file, std::vector<std::string>& errors);
+
     static std::string flag(std::string_view name);  // "lora_rank" -> "--lora-rank"
     std::string help() const;
     // --config, where it was given.
@@ -30,7 +33,6 @@ class OptionSet : public Settings {
     std::vector<std::string> tokens(const std::vector<std::string>& arguments, std::vector<std::string>& errors) const;
     void report_extras(const std::vector<std::string>& extras, std::vector<std::string>& errors) const;
     void read(Setting& option, const std::string& text, const std::string& source, std::vector<std::string>& errors);
-    void read_config(const std::string& file, std::vector<std::string>& errors);
     void read_from_config(const std::string& file, const std::string& key, const Json& value,
                           std::vector<std::string>& errors);
     Arguments build() const;
