@@ -31,6 +31,10 @@ if(TANDEM_CUDA STREQUAL "on")
     # fmt 9 switches constexpr off under nvcc, which g++ then misses. ptxas tells of registers and spills.
     set(nvcc_options --fmad=false -DFMT_USE_CONSTEXPR=1 -Xptxas=-v "SHELL:--Werror all-warnings"
         -Xcompiler=-Wall,-Wextra,-ffp-contract=off "$<$<CONFIG:Release>:-UNDEBUG>")
+    list(APPEND nvcc_options -Xcompiler=${prefix_map})
+    if(NOT DEFINED ENV{CCACHE_BASEDIR})  # with it there are no absolute paths, and this would be in the cache's key
+        list(APPEND nvcc_options -Xcompiler=${absolute_prefix_map})
+    endif()
     foreach(architecture ${TANDEM_CUDA_ARCHITECTURES})
         list(APPEND nvcc_options "SHELL:-gencode arch=compute_${architecture},code=sm_${architecture}")
     endforeach()

@@ -8,6 +8,13 @@ elseif(TANDEM_SANITIZE)
     message(FATAL_ERROR "TANDEM_SANITIZE is address or thread, not ${TANDEM_SANITIZE}")
 endif()
 
+# Errors name a source by its path in the checkout. Where ccache runs the compiler it sees the path from the build
+# folder.
+file(RELATIVE_PATH from_build ${PROJECT_BINARY_DIR} ${PROJECT_SOURCE_DIR}/CMakeLists.txt)
+string(REGEX REPLACE "CMakeLists[.]txt$" "" from_build ${from_build})
+set(prefix_map -fmacro-prefix-map=${from_build}=)
+set(absolute_prefix_map -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
+
 function(tandem_target target)
     target_compile_features(${target} PUBLIC cxx_std_20)
     # Nothing is exported by a shared library or a program that a room is linked into.
@@ -16,8 +23,7 @@ function(tandem_target target)
     # -ffp-contract=off: results must not depend on which products the compiler fuses; fma is written where it is
     # wanted.
     set(options -Wall -Wextra -ffp-contract=off -fno-math-errno)
-    # Errors name a source by its path in the checkout (the compiler sees ../path where ccache runs it).
-    list(APPEND options -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= -fmacro-prefix-map=../=)
+    list(APPEND options ${prefix_map} ${absolute_prefix_map})
     set(release -O2 -g0 -UNDEBUG)  # also where a project around this one names no build type
     if(TANDEM_SANITIZE)
         set(release -O1 -g1)  # names and lines in reports, without the cost of -O2 on instrumented code
