@@ -76,7 +76,8 @@ void Chunks::own_loss_on_host(const LossForward& part, std::int64_t rows) {
     std::vector<double> row_losses(wanted.size());
     ctx.download(std::as_writable_bytes(std::span(logits_here)), part.logits);
     ctx.download(std::as_writable_bytes(std::span(wanted)), targets.targets.slice(part.begin, part.end));
-    for (std::int32_t target : wanted) expect("lm_head_loss", "targets of the vocabulary", target >= 0 && target < vocab);
+    for (std::int32_t target : wanted)
+        expect("lm_head_loss", "targets of the vocabulary", target >= 0 && target < vocab);
     options.own({vocab, options.scale, logits_here, wanted, row_losses, gradient});
     ctx.upload(losses.slice(part.begin, part.end), std::as_bytes(std::span(row_losses)));
     if (!learns()) return;

@@ -1,4 +1,5 @@
-// The options of a command: its settings (tools/session/settings) as the command line, --config FILE and help have them.
+// The options of a command: its settings (tools/session/settings) as the command line, --config FILE and help have
+// them.
 #pragma once
 #include <filesystem>
 #include <optional>

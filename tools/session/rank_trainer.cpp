@@ -43,7 +43,8 @@ RankTrainer::RankTrainer(Rank& rank, const RankSetup& setup)
       llama_(make_llama(ctx_, setup.opened.model.config, setup.opened.params, setup.recipe.context_length,
                         setup.recipe.use_gradient_checkpointing ? Recompute::block : Recompute::none)),
       trainer_(ctx_, store_, rank.collective(), llama_, train_settings(setup)) {
-    if (setup.recipe.answers || setup.recipe.sample_prompt) generator_.emplace(ctx_, llama_, store_, setup.recipe.context_length);
+    if (setup.recipe.answers || setup.recipe.sample_prompt)
+        generator_.emplace(ctx_, llama_, store_, setup.recipe.context_length);
 }
 
 void RankTrainer::plan() {

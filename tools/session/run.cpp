@@ -53,8 +53,8 @@ void Run::start(Trace* trace) {
     }
     events_.line(fmt::format("resumed at step {} from {}", m.step, from_->folder.string()));
     if (m.kernels != tune_.kernels())
-        events_.line(fmt::format("the checkpoint was computed by {} kernels, this machine has {}: from here on the last "
-                                 "bits differ from an uninterrupted run's",
+        events_.line(fmt::format("the checkpoint was computed by {} kernels, this machine has {}: from here on the "
+                                 "last bits differ from an uninterrupted run's",
                                  m.kernels, tune_.kernels()));
 }
 

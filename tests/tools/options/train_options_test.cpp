@@ -88,7 +88,9 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
 )");
 }
 
-TEST_CASE("all seven projections are adapted unless told otherwise") { CHECK(TrainOptions().lora_target_modules.names.size() == 7); }
+TEST_CASE("all seven projections are adapted unless told otherwise") {
+    CHECK(TrainOptions().lora_target_modules.names.size() == 7);
+}
 
 TEST_CASE("a command line of fsdp_qlora's is understood") {
     TrainOptions o;
