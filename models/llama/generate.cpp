@@ -72,20 +72,35 @@ void Generator::check(std::span<const std::int32_t> prompt) const {
                                      prompt.size(), setting("context_length"), capacity_));
 }
 
-Answer Generator::run(std::span<const std::int32_t> prompt, const GenerateSettings& settings) {
+void Generator::begin(std::span<const std::int32_t> prompt, const GenerateSettings& settings) {
     check(prompt);
     caches_.past = 0;
-    std::int64_t free = capacity_ - std::int64_t(prompt.size()), room = std::min(settings.max_new_tokens, free);
-    Answer answer{{}, free < settings.max_new_tokens ? AnswerEnd::capacity : AnswerEnd::max_new_tokens};
-    std::vector<float> now = room > 0 ? next_logits(prompt, "prefill") : std::vector<float>();
-    while (std::int64_t(answer.ids.size()) < room) {
-        std::int32_t id = choose(now, settings, std::int64_t(answer.ids.size()));
-        answer.ids.push_back(id);
-        const auto& eos = settings.eos_ids;
-        if (std::find(eos.begin(), eos.end(), id) != eos.end()) answer.end = AnswerEnd::eos;
-        if (answer.end == AnswerEnd::eos || std::int64_t(answer.ids.size()) == room) break;
-        now = next_logits(std::span(&id, 1), "decode");
+    settings_ = settings;
+    unread_.assign(prompt.begin(), prompt.end());
+    const std::int64_t free = capacity_ - std::int64_t(prompt.size());
+    made_ = 0;
+    room_ = std::min(settings.max_new_tokens, free);
+    end_ = free < settings.max_new_tokens ? AnswerEnd::capacity : AnswerEnd::max_new_tokens;
+}
+
+std::optional<std::int32_t> Generator::next() {
+    if (made_ >= room_) return std::nullopt;
+    const std::int32_t id = choose(next_logits(unread_, made_ == 0 ? "prefill" : "decode"), settings_, made_);
+    unread_.assign(1, id);
+    made_++;
+    const std::vector<int>& eos = settings_.eos_ids;
+    if (std::find(eos.begin(), eos.end(), id) != eos.end()) {
+        end_ = AnswerEnd::eos;
+        room_ = made_;
     }
+    return id;
+}
+
+Answer Generator::run(std::span<const std::int32_t> prompt, const GenerateSettings& settings) {
+    begin(prompt, settings);
+    Answer answer;
+    while (std::optional<std::int32_t> id = next()) answer.ids.push_back(*id);
+    answer.end = end_;
     return answer;
 }
 

@@ -1,6 +1,6 @@
 // Text from a model, token by token, with a cache of keys and values. Every rank runs the same tokens.
 #pragma once
-#include <functional>
+#include <optional>
 
 #include "models/llama/graph.h"
 
@@ -27,7 +27,12 @@ class Generator {
 
     // An InputError if the prompt is empty, holds an id outside the vocabulary, or leaves no room.
     void check(std::span<const std::int32_t> prompt) const;
-    // check() first; NotFinite if a token's logits are not.
+    // Token by token. check() first; begin() computes nothing, next() is the next token, none after the last. NotFinite
+    // if a token's logits are not. What is computed between two calls must not use this generator.
+    void begin(std::span<const std::int32_t> prompt, const GenerateSettings& settings);
+    std::optional<std::int32_t> next();
+    AnswerEnd end() const { return end_; }  // after the last
+    // All of them at once.
     Answer run(std::span<const std::int32_t> prompt, const GenerateSettings& settings);
 
     // Runs each phase once at its largest, for the memory plan.
@@ -41,6 +46,11 @@ class Generator {
     LayerStore& store_;
     std::int64_t capacity_;
     KvCaches caches_;
+
+    GenerateSettings settings_;           // of begin(), as is what follows
+    std::vector<std::int32_t> unread_;    // what the model has not seen of prompt and answer
+    std::int64_t made_ = 0, room_ = 0;    // tokens of the answer: so far, at most
+    AnswerEnd end_ = AnswerEnd::eos;
 };
 
 }  // namespace tandem

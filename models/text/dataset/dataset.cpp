@@ -15,7 +15,6 @@
 #include "runtime/utf8.h"
 
 namespace tandem {
-namespace {
 
 Sample read_sample(std::string_view text, const TextTools* tools, const DatasetOptions& options) {
     if (std::size_t valid = valid_utf8(text); valid < text.size())
@@ -40,8 +39,6 @@ Sample read_sample(std::string_view text, const TextTools* tools, const DatasetO
         throw InputError(fmt::format("no supervised token in the {} of this sample", sample.ids.size()));
     return sample;
 }
-
-}  // namespace
 
 const ChatTemplate& TextTools::chat_template() const {
     if (!chat || !no_chat.empty()) throw InputError(no_chat);

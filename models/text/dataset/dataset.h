@@ -75,6 +75,9 @@ struct DatasetOptions {
     std::optional<std::int64_t> limit = {};  // samples; what follows is not read
 };
 
+// Of a record's JSON. Throws an InputError without file:line.
+Sample read_sample(std::string_view record, const TextTools* tools, const DatasetOptions& options);
+
 // The file may be a pipe. Throws an InputError that names file:line (of a JSON array: where the element starts).
 // `tools` may be null: then the data must be ids.
 Dataset read_dataset(const std::filesystem::path& file, const TextTools* tools, const DatasetOptions& options);
