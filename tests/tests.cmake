@@ -59,7 +59,7 @@ endforeach()
 # Every header compiles alone. Built by tests/style/headers_test.sh; objects rather than -fsyntax-only, for ccache.
 file(GLOB_RECURSE headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
     runtime/*.h quant/*.h ops/*.h models/*.h dist/*.h tools/*.h tests/*.h)
-list(FILTER headers EXCLUDE REGEX "^(runtime/cuda|tests/cudasim)/")
+list(FILTER headers EXCLUDE REGEX "^(runtime/cuda|tests/cudasim|tools/python)/")
 set(sources)
 foreach(header ${headers})
     set(source ${PROJECT_BINARY_DIR}/headers_alone/${header}.cpp)
