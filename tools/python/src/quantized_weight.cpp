@@ -7,6 +7,7 @@
 #include "tools/python/src/engine.h"
 #include "ops/linear/linear_kernels.h"
 #include "quant/quantize.h"
+#include "runtime/thread_pool.h"
 
 namespace tandem::python {
 
