@@ -157,6 +157,18 @@ class Writer {
 
 }  // namespace
 
+Json::Json() = default;
+Json::Json(const Json&) = default;
+Json::Json(Json&&) noexcept = default;
+Json& Json::operator=(const Json&) = default;
+Json& Json::operator=(Json&&) noexcept = default;
+Json::~Json() = default;
+Json::Json(const char* text) : value_(std::string(text)) {}
+Json::Json(std::string_view text) : value_(std::string(text)) {}
+Json::Json(std::string text) : value_(std::move(text)) {}
+Json::Json(Array items) : value_(std::move(items)) {}
+Json::Json(Object members) : value_(std::move(members)) {}
+
 std::optional<Json::Problem> read_json(std::string_view text, JsonEvents& events) {
     // The parser would take a NUL byte for the end of the text.
     if (std::size_t at = text.find('\0'); at != text.npos) return Json::Problem{at + 1, "a NUL byte"};
