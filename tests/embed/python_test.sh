@@ -9,14 +9,16 @@ folder=$(realpath "$BUILD_FOLDER")/python
 fail() { printf '%s\n' "$@"; exit 1; }
 skip() { echo "SKIPPED: $1"; }
 
+has_headers() {  # INTERPRETER
+    "$1" -c 'import sysconfig; open(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null
+}
+
 # What goes wrong without a network or without Debian's python3-venv is no failure of ours.
-environment() {  # FOLDER INTERPRETER [OPTION…]
-    local place=$1 interpreter=$2
-    shift 2
-    local packages=('scikit-build-core>=0.10' 'nanobind>=2.4' numpy auditwheel)
+environment() {  # FOLDER INTERPRETER
+    local place=$1 interpreter=$2 packages=('scikit-build-core>=0.10' 'nanobind>=2.4' numpy auditwheel)
     if [[ ! -e $place/complete ]]; then
         rm -rf "$place"
-        "$interpreter" -m venv "$@" "$place" >"$folder/venv.log" 2>&1 || return
+        "$interpreter" -m venv "$place" >"$folder/venv.log" 2>&1 || return
         "$place/bin/python" -m pip install -q "${packages[@]}" >>"$folder/venv.log" 2>&1 || return
         touch "$place/complete"
     fi
@@ -48,21 +50,23 @@ check_wheel() {  # ENVIRONMENT
     fi
 }
 
-run_tests() {  # ENVIRONMENT PATTERN
-    (cd "$folder" && "$1/bin/python" -m unittest discover -s "$OLDPWD/tests/embed/python" -p "$2") 2>&1
+run_tests() {  # INTERPRETER PATTERN
+    (cd "$folder" && "$1" -m unittest discover -s "$OLDPWD/tests/embed/python" -p "$2") 2>&1
 }
 
 mkdir -p "$folder"
-export BUILD_FOLDER=$(realpath "$BUILD_FOLDER") TANDEM_CUDA=off
+BUILD_FOLDER=$(realpath "$BUILD_FOLDER")
+export BUILD_FOLDER TANDEM_CUDA=off
 case $BUILD_FOLDER in
     *-asan | *-tsan) skip "a wheel has no sanitizers"; exit ;;
 esac
 system=/usr/bin/python3
 [[ -x $system ]] || system=python3
+has_headers "$system" || { skip "no Python.h of $system (python3-dev)"; exit; }
 environment "$folder/venv" "$system" || { skip "no virtual environment: $(tail -n 1 "$folder/venv.log")"; exit; }
 build_wheel "$folder/venv"
 check_wheel "$folder/venv"
-run_tests "$folder/venv" '*_test.py'
+run_tests "$folder/venv/bin/python" '*_test.py'
 sdist=$("$folder/venv/bin/python" -c "
 import sys
 sys.path.insert(0, 'tools/python')
@@ -73,9 +77,7 @@ backend.build_sdist('$folder')" 2>&1) && fail "expected no sdist"
 newer=''
 for minor in 12 13 14; do
     candidate=python3.$minor
-    if "$candidate" -c 'import os, sysconfig; open(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null; then
-        newer=$candidate
-    fi
+    if has_headers "$candidate"; then newer=$candidate; fi
 done
 if [[ -z $newer ]]; then
     skip "abi3: no Python 3.12 or later with its headers on the PATH"
@@ -83,16 +85,17 @@ elif environment "$folder/venv-abi3" "$newer"; then
     build_wheel "$folder/venv-abi3"
     [[ $wheel == *-cp312-abi3-* ]] || fail "expected one wheel for all from 3.12 on, got $wheel"
     check_wheel "$folder/venv-abi3"
-    run_tests "$folder/venv-abi3" '[dmq]*_test.py'
+    run_tests "$folder/venv-abi3/bin/python" '[dmq]*_test.py'
 else
     skip "abi3: no virtual environment of $newer: $(tail -n 1 "$folder/venv.log")"
 fi
 
 if ! "${TANDEM_TEST_PYTHON:-false}" -c 'import torch' 2>/dev/null; then
     skip "torch: TANDEM_TEST_PYTHON names no interpreter that has it"
-elif environment "$folder/venv-torch" "$TANDEM_TEST_PYTHON" --system-site-packages; then
+elif environment "$folder/venv-torch" "$TANDEM_TEST_PYTHON"; then
     build_wheel "$folder/venv-torch"
-    run_tests "$folder/venv-torch" 'with_torch.py'
+    "$folder/venv-torch/bin/python" -m pip install -q --no-deps --upgrade --target "$folder/torch" "$wheel"
+    PYTHONPATH=$folder/torch run_tests "$TANDEM_TEST_PYTHON" 'with_torch.py'
 else
     skip "torch: no virtual environment of $TANDEM_TEST_PYTHON: $(tail -n 1 "$folder/venv.log")"
 fi

@@ -78,6 +78,13 @@ Tensor copied(const Tensor& t) {
     return copy;
 }
 
+bool is_versioned(nb::handle max_version) {
+    if (max_version.is_none()) return false;
+    if (!PyTuple_Check(max_version.ptr()) || PyTuple_Size(max_version.ptr()) != 2)
+        throw nb::type_error("[__dlpack__] expected max_version=(major, minor)");
+    return nb::cast<int>(nb::handle(PyTuple_GetItem(max_version.ptr(), 0))) >= int(major_version);
+}
+
 nb::object to_dlpack(const Array& a, nb::handle stream, nb::handle max_version, nb::handle device, nb::handle copy) {
     if (!stream.is_none()) refuse_buffer("[__dlpack__] expected stream=None for host memory");
     if (!device.is_none() && !device.equal(nb::make_tuple(int(kDLCPU), 0)))
@@ -85,7 +92,7 @@ nb::object to_dlpack(const Array& a, nb::handle stream, nb::handle max_version, 
     const bool copies = !copy.is_none() && nb::cast<bool>(copy);
     const Tensor t = copies ? copied(a.tensor) : a.tensor;
     const bool is_read_only = a.read_only && !copies;
-    if (!max_version.is_none() && nb::cast<int>(max_version[0]) >= int(major_version)) {
+    if (is_versioned(max_version)) {
         std::uint64_t flags = 0;
         if (is_read_only) flags |= read_only;
         if (copies) flags |= is_copied;

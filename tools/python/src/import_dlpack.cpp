@@ -99,6 +99,11 @@ const Names& names() {
     return made;
 }
 
+[[noreturn]] void refuse(nb::handle x) {
+    throw InputError("expected an array that has __dlpack__ (numpy, torch, jax), got " +
+                     std::string(nb::type_name(x.type()).c_str()) + "; convert it, as with numpy.asarray");
+}
+
 // Producers of before DLPack 1.0 know no max_version.
 nb::object capsule_of(nb::handle x) {
     const Names& n = names();
@@ -108,7 +113,11 @@ nb::object capsule_of(nb::handle x) {
         PyErr_Clear();
         capsule = PyObject_VectorcallMethod(n.dlpack, arguments, 1, nullptr);
     }
-    if (!capsule) nb::raise_python_error();
+    if (!capsule) {
+        nb::python_error raised;
+        if (raised.matches(PyExc_AttributeError) && !nb::hasattr(x, "__dlpack__")) refuse(x);
+        throw raised;
+    }
     return nb::steal(capsule);
 }
 
@@ -118,11 +127,6 @@ Array as_array(nb::handle x) {
     Array* made = nullptr;
     if (nb::try_cast(x, made) && made) return *made;
     if (PyCapsule_CheckExact(x.ptr())) return take_capsule(x.ptr());
-    if (!nb::hasattr(x, "__dlpack__")) {
-        const std::string type = nb::type_name(x.type()).c_str();
-        throw InputError("expected an array that has __dlpack__ (numpy, torch, jax), got " + type +
-                         "; convert it, as with numpy.asarray");
-    }
     return take_capsule(capsule_of(x).ptr());
 }
 
