@@ -50,7 +50,7 @@ build_and_run() {
     fi
     cmake -G Ninja -S "$place/programs" -B "$place/build" -DCMAKE_BUILD_TYPE=Release "${options[@]}" \
         -DCMAKE_PREFIX_PATH="$prefix${1:+;$1}" -DCMAKE_CXX_FLAGS="${CXXFLAGS:-} -Wall -Wextra -Werror $sanitizers"
-    ninja -C "$place/build"
+    ninja -j 1 -C "$place/build"  # other tests run beside this one
     for program in programs/*/main.cpp; do
         program=$(basename "$(dirname "$program")")
         echo "== $program"

@@ -13,7 +13,7 @@ if [[ -w ${HOME:-/} ]] && type -P ccache >/dev/null; then
 fi
 cmake -G Ninja -S tests/embed -B "$folder" -DTANDEM_SOURCE="$PWD" -DTANDEM_CUDA=off -DCMAKE_BUILD_TYPE=Release \
     "${options[@]}"
-ninja -C "$folder" new_op
+ninja -j 1 -C "$folder" new_op  # other tests run beside this one
 "$folder/new_op"
 ninja -C "$folder" -t targets all >"$folder/targets"
 if grep -E '^test_|^tandem/install' "$folder/targets"; then exit 1; fi

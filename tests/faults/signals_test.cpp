@@ -80,9 +80,11 @@ TEST_CASE("signals: SIGKILL at any moment, again and again, then the run is the 
     const Arguments often{"--checkpoint-every", "1"};
     Scratch scratch;
     fs::path whole = scratch / "whole", output = scratch / "killed";
+    const auto began = std::chrono::steady_clock::now();
     REQUIRE(run(training(whole, steps) + often).code == 0);
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - began;
     std::mt19937 random(1);  // the moments differ from run to run all the same
-    std::uniform_int_distribution<int> wait(5, 160);
+    std::uniform_real_distribution<double> part(0.01, 0.4);  // of the time that this machine takes for all steps
     int kills = 0, runs = 0;
     for (int round = 0; round < (sanitized ? 1 : 3); round++) {
         fs::remove_all(output);
@@ -91,7 +93,7 @@ TEST_CASE("signals: SIGKILL at any moment, again and again, then the run is the 
             REQUIRE(runs < 300);
             Program program(training(output, steps) + often);
             // The first is killed at its start, whatever the machine; the growing part lets the round end.
-            int patience = first ? 1 : (sanitized ? 40 : 1) * wait(random) + runs;
+            const int patience = first ? 1 : int(part(random) * took.count()) + runs;
             first = false;
             e = program.wait(std::chrono::milliseconds(patience));
             CHECK_MESSAGE((e.code == 0 || e.signal == SIGKILL), e.err);
