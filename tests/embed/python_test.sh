@@ -54,6 +54,7 @@ run_tests() {  # INTERPRETER PATTERN
     (cd "$folder" && "$1" -m unittest discover -s "$OLDPWD/tests/embed/python" -p "$2") 2>&1
 }
 
+export CMAKE_BUILD_PARALLEL_LEVEL=1  # other tests run beside this one
 mkdir -p "$folder"
 BUILD_FOLDER=$(realpath "$BUILD_FOLDER")
 export BUILD_FOLDER TANDEM_CUDA=off
