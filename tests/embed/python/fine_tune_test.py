@@ -205,7 +205,8 @@ class FineTune(InFolder):
                 sent.append(os.kill(os.getpid(), signal.SIGINT))
             return cross_entropy(logits, targets, scale)
 
-        handler = signal.getsignal(signal.SIGINT)
+        handler = signal.default_int_handler  # a background job, as tests are run, has SIGINT ignored
+        self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, handler))
         sent, seen = [], []
         with tandem.FineTune(MODEL, DATA, max_steps=4, loss=interrupting, **SETTINGS) as tune:
             with self.assertRaises(KeyboardInterrupt):
