@@ -175,5 +175,8 @@ TEST_CASE("session: what is opened and closed again leaves nothing behind") {
     // `tune` of the loop is gone: its ranks with their streams, and what it had mapped.
     CHECK(after.threads < after_few.threads);
     CHECK(after.files <= after_few.files);
-    CHECK(after.bytes < after_few.bytes + (many - few) * 64 * 1024);  // a leak of a rank's slab alone would be 20 MB
+    // A leak of a rank's slab alone would be 20 MB each time. ASan keeps what is freed.
+#ifndef __SANITIZE_ADDRESS__
+    CHECK(after.bytes < after_few.bytes + (many - few) * 64 * 1024);
+#endif
 }
