@@ -1,11 +1,12 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
+#include "runtime/joined.h"
 #include "tools/commands.h"
 #include "tools/demo.h"
-#include "tools/opening.h"
 #include "tools/log.h"
+#include "tools/opening.h"
 #include "tools/options/generate_options.h"
 
 namespace tandem {
@@ -57,7 +58,7 @@ int generate(CommandLine& line) {
     const std::string text = model.tokenizer ? model.tokenizer->decode(answer.ids, DecodeSpecial::skip) : "";
     if (o.json) print_line(Json(Json::Object{{"ids", Json(answer.ids)}, {"text", text}}).text());
     else if (model.tokenizer) print_line(text);
-    else print_line(fmt::format("{}", fmt::join(answer.ids, " ")));
+    else print_line(joined(answer.ids, " "));
     if (answer.end == AnswerEnd::capacity)
         log_line(fmt::format("tandem: the answer was cut after {} tokens, prompt and answer fill the context of {}; "
                              "raise --context-length",

@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <unistd.h>
 
@@ -7,6 +7,7 @@
 #include "models/io/files.h"
 #include "models/io/find_model.h"
 #include "models/text/dataset/preview.h"
+#include "runtime/joined.h"
 #include "tools/commands.h"
 #include "tools/demo.h"
 #include "tools/log.h"
@@ -29,7 +30,7 @@ enum class Form { json, words };
 
 void print_ids(const std::vector<std::int32_t>& ids, Form form) {
     if (form == Form::json) print_line(Json(Json::Object{{"ids", Json(ids)}}).text());
-    else print_line(fmt::format("{}", fmt::join(ids, " ")));
+    else print_line(joined(ids, " "));
 }
 
 void print_lines(const Tokenizer& tokenizer, const fs::path& file, SpecialTokens special) {

@@ -41,7 +41,7 @@ struct Chunks {
     const LossTargets& targets;
     const LossOptions& options;
     Tensor losses, hidden, logits, dlogits, dhidden;
-    Tensor own_dlogits;  // f32 [chunk, vocab], of a loss of one's own
+    Tensor own_dlogits;  // f32 [chunk, vocab], of a loss of one's own where it writes to the rank's memory
     GradOut dh, dweight;
 
     bool learns() const { return bool(dhidden); }
@@ -56,16 +56,14 @@ template <class T> std::span<T> span_of(const Tensor& t) { return {t.as<T>(), st
 
 // Memory that the host reads and writes is given to the loss as it is.
 void Chunks::own_loss(const LossForward& part, std::int64_t rows) {
-    if (ctx.device() != DeviceKind::cpu) return own_loss_on_host(part, rows);
-    const Tensor mine = own_dlogits.slice(0, rows);
+    if (ctx.on_cuda()) return own_loss_on_host(part, rows);
+    const std::span<float> gradient = span_of<float>(own_dlogits.slice(0, rows));
     options.own({part.logits.dim(-1), options.scale, span_of<float>(part.logits),
                  span_of<std::int32_t>(targets.targets.slice(part.begin, part.end)),
-                 span_of<double>(losses.slice(part.begin, part.end)), span_of<float>(mine)});
+                 span_of<double>(losses.slice(part.begin, part.end)), gradient});
     if (!learns()) return;
-    visit_float(dlogits.dtype(), [&]<class T>() {
-        const std::span<const float> from = span_of<float>(mine);
-        if constexpr (std::is_constructible_v<T, float>)
-            std::transform(from.begin(), from.end(), dlogits.as<T>(), [](float d) { return T(d); });
+    visit_compute(dlogits.dtype(), [&]<class T>() {
+        std::transform(gradient.begin(), gradient.end(), dlogits.as<T>(), [](float d) { return T(d); });
     });
 }
 
@@ -81,8 +79,8 @@ void Chunks::own_loss_on_host(const LossForward& part, std::int64_t rows) {
     options.own({vocab, options.scale, logits_here, wanted, row_losses, gradient});
     ctx.upload(losses.slice(part.begin, part.end), std::as_bytes(std::span(row_losses)));
     if (!learns()) return;
-    visit_float(dlogits.dtype(), [&]<class T>() {
-        std::vector<T> rounded(gradient.begin(), gradient.end());
+    visit_compute(dlogits.dtype(), [&]<class T>() {
+        const std::vector<T> rounded(gradient.begin(), gradient.end());
         ctx.upload(dlogits.slice(0, rows), std::as_bytes(std::span(rounded)));
     });
 }
@@ -123,7 +121,7 @@ Tensor lm_head_loss(Context& ctx, const Value& h, const Weight& weight, const Lo
     c.losses = ctx.empty({supervised}, DType::f64, "lm_head.losses");
     c.hidden = ctx.empty({chunk, width}, h.dtype(), "lm_head.hidden");
     c.logits = ctx.empty({chunk, vocab}, accumulator_type(h.dtype()), "lm_head.logits");
-    if (options.own) c.own_dlogits = ctx.empty({chunk, vocab}, DType::f32, "lm_head.own_dlogits");
+    if (options.own && !ctx.on_cuda()) c.own_dlogits = ctx.empty({chunk, vocab}, DType::f32, "lm_head.own_dlogits");
     if (learns) {
         c.dlogits =
             c.logits.dtype() == h.dtype() ? c.logits : ctx.empty({chunk, vocab}, h.dtype(), "lm_head.dlogits");
@@ -136,8 +134,9 @@ Tensor lm_head_loss(Context& ctx, const Value& h, const Weight& weight, const Lo
     }
     for (std::int64_t begin = 0; begin < supervised; begin += chunk) {
         const std::int64_t end = std::min(supervised, begin + chunk), rows = end - begin;
-        const LossForward part{h,   {},  targets,       begin,
-                               end, options.scale, c.hidden.slice(0, rows), c.logits.slice(0, rows), c.losses};
+        LossForward part{h, {}, targets, begin, end, options.scale, {}, {}, c.losses};
+        part.hidden = c.hidden.slice(0, rows);
+        part.logits = c.logits.slice(0, rows);
         c.forward(part);
         if (learns)
             c.backward({part, c.dlogits.slice(0, rows), c.dhidden.slice(0, rows), {c.dh.out, c.dh.out}, c.dweight});

@@ -213,3 +213,13 @@ TEST_CASE("not finite: weights that the last update ruined are neither checkpoin
     CHECK(!fs::exists(scratch / "run" / "adapter"));
     CHECK(!fs::exists(scratch / "run" / "checkpoints" / "step-000001"));
 }
+
+TEST_CASE("not finite: an evaluation in training that meets it is said and left out") {
+    Scratch scratch;
+    Exit e = run(training(scratch / "run", 20) + Arguments{"--lr", "1e30", "--eval-every", "1", "--eval-dataset",
+                                                           golden("data/llama2-ragged.jsonl")});
+    CHECK(e.code == 1);  // the steps after it are skipped
+    CHECK_MESSAGE(e.says("the evaluation loss is not finite and is left out"), e.err);
+    for (const std::string& line : metrics(scratch / "run"))
+        CHECK_MESSAGE(line.find("\"eval_loss\":null") == std::string::npos, line);
+}

@@ -155,3 +155,11 @@ TEST_CASE("chat: a declared token is one in every command, and refused beyond th
     refused(run({"tokenize", "--model", model.string(), "--text", "a"}),
             "the token \"<|im_end|>\" is declared with the id 514");
 }
+
+TEST_CASE("chat: a sample prompt for a model without a template is plain text, and it is said why") {
+    Scratch scratch;
+    Exit e = run(training(scratch / "run", 1) + Arguments{"--sample-prompt", "hi"});
+    CHECK(e.code == 0);
+    CHECK_MESSAGE(e.says("--sample-prompt is taken as plain text: "), e.err);
+    CHECK_MESSAGE(e.says("has no chat template; name one with --chat-template"), e.err);
+}

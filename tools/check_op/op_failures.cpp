@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 
+#include "runtime/joined.h"
 #include "tools/check_op/check_op.h"
 #include "tools/check_op/device_kinds.h"
 #include "tools/check_op/norms.h"
@@ -138,9 +139,8 @@ std::vector<std::string> op_failures(const OpCase& c, unsigned seed) {
 void check_op(const OpCase& c, unsigned seed) {
     const std::vector<std::string> failures = op_failures(c, seed);
     if (failures.empty()) return;
-    std::string all;
-    for (const std::string& f : failures) all += (all.empty() ? "" : "; ") + f;
-    throw Error(fmt::format("[check_op] expected an op that is right, got {} failures: {}", failures.size(), all));
+    throw Error(fmt::format("[check_op] expected an op that is right, got {} failures: {}", failures.size(),
+                            joined(failures, "; ")));
 }
 
 }  // namespace tandem

@@ -1,6 +1,6 @@
 #include "tools/options/options.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -11,6 +11,7 @@
 #include <set>
 
 #include "models/io/json_fields.h"
+#include "runtime/joined.h"
 
 namespace tandem {
 namespace {
@@ -185,7 +186,7 @@ OptionSet::Parsed OptionSet::parse(const std::vector<std::string>& arguments, co
     }
     report_extras(a.app->remaining(), errors);
     add_conflicts(check, errors);
-    if (!errors.empty()) throw InputError(worded(fmt::format("{}", fmt::join(errors, "\n")), flag));
+    if (!errors.empty()) throw InputError(worded(joined(errors, "\n"), flag));
     return Parsed::run;
 }
 

@@ -16,23 +16,19 @@ struct FineTune::Own {
     explicit Own(const Recipe& wanted) {
         declare(settings, recipe);
         recipe = wanted;
-        recipe.gpus = recipe.gpus.resolved();
-        settings.check([&] { return conflicts(recipe, settings); });
     }
     Recipe recipe;
     Settings settings;
 };
 
-FineTune::FineTune(const Recipe& recipe, std::optional<Dataset> data)
-    : FineTune(std::make_unique<Own>(recipe), std::move(data)) {}
+FineTune::FineTune(const Recipe& recipe, const MakeData& data) : FineTune(std::make_unique<Own>(recipe), data) {}
 
-FineTune::FineTune(std::unique_ptr<Own> own, std::optional<Dataset> data)
-    : FineTune(own->recipe, own->settings, std::move(data)) {
+FineTune::FineTune(std::unique_ptr<Own> own, const MakeData& data) : FineTune(own->recipe, own->settings, data) {
     own_ = std::move(own);
 }
 
-FineTune::FineTune(Recipe& recipe, const Settings& settings, std::optional<Dataset> data)
-    : recipe_(recipe), settings_(settings), opened_(open_recipe(recipe, settings, std::move(data))),
+FineTune::FineTune(Recipe& recipe, const Settings& settings, const MakeData& data)
+    : recipe_(recipe), settings_(settings), opened_(open_recipe(recipe, settings, data)),
       feed_(opened_.data, feed_options(recipe)),
       total_steps_(feed_.steps().total_steps(recipe.num_epochs, recipe.max_steps)),
       content_(run_content(recipe, opened_)), model_files_(model_files_hash(opened_.model)) {}

@@ -16,9 +16,9 @@ namespace tandem {
 class FineTune {
   public:
     // Opens the model and the data. InputErrors say everything that can be wrong with them.
-    explicit FineTune(const Recipe& recipe, std::optional<Dataset> data = std::nullopt);
-    // `settings`: over `recipe`, which is settled (Opened); both outlive this.
-    FineTune(Recipe& recipe, const Settings& settings, std::optional<Dataset> data = std::nullopt);
+    explicit FineTune(const Recipe& recipe, const MakeData& data = {});
+    // `settings`: over `recipe`, which is settled (open_recipe); both outlive this.
+    FineTune(Recipe& recipe, const Settings& settings, const MakeData& data = {});
     ~FineTune();
 
     const Recipe& recipe() const { return recipe_; }
@@ -65,7 +65,7 @@ class FineTune {
 
   private:
     struct Own;  // a recipe and its settings
-    explicit FineTune(std::unique_ptr<Own> own, std::optional<Dataset> data);
+    FineTune(std::unique_ptr<Own> own, const MakeData& data);
     RankSetup setup() const;
 
     std::unique_ptr<Own> own_;

@@ -1,6 +1,6 @@
 #include "tools/session/model.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -12,6 +12,7 @@
 #include "models/io/tensor_facts.h"
 #include "models/text/template_tokens.h"
 #include "models/text/tokenizer_config.h"
+#include "runtime/joined.h"
 #include "runtime/utf8.h"
 
 namespace tandem {
@@ -92,7 +93,7 @@ WeightFormats base_quant(const Model& model, const ModelRecipe& recipe) {
 }
 
 std::string note_of(const Adapter& adapter) {
-    std::string unused = fmt::format("{}", fmt::join(adapter.unused_targets(), ", "));
+    const std::string unused = joined(adapter.unused_targets());
     if (unused.empty()) return "";
     return fmt::format("{} has nothing for the target modules {}; they are left out", adapter.file().string(),
                        excerpt(unused, 400));

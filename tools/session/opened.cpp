@@ -1,10 +1,12 @@
 #include "tools/session/opened.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
 #include "models/train/check_weights.h"
+#include "runtime/joined.h"
+#include "tools/session/settings/recipe_settings.h"
 
 namespace tandem {
 
@@ -40,7 +42,7 @@ AdapterConfig settle_adapter(Recipe& recipe, const Settings& settings, const Ada
     agree("lora_target_modules", recipe.lora_target_modules, adapted_projections(adapter));
     if (!contradictions.empty())
         throw InputError(fmt::format("{} {} the adapter in {}; leave it out or start without {}",
-                                     fmt::join(contradictions, ", "),
+                                     joined(contradictions),
                                      contradictions.size() == 1 ? "contradicts" : "contradict",
                                      recipe.init_adapter->string(), setting("init_adapter")));
     init.lora.dropout = recipe.lora_dropout;
@@ -98,7 +100,9 @@ WeightSource Opened::weights(std::uint64_t seed) const {
     return {model.weights ? &*model.weights : nullptr, init_adapter ? &*init_adapter : nullptr, seed};
 }
 
-Opened open_recipe(Recipe& recipe, const Settings& settings, std::optional<Dataset> data) {
+Opened open_recipe(Recipe& recipe, const Settings& settings, const MakeData& data) {
+    recipe.gpus = recipe.gpus.resolved();
+    settings.check([&] { return conflicts(recipe, settings); });
     Opened o;
     o.model = open_model(recipe);
     for (const std::string& note : o.model.notes) o.notes.push_back("[Model] " + note);
@@ -106,7 +110,7 @@ Opened open_recipe(Recipe& recipe, const Settings& settings, std::optional<Datas
     o.params = make_recipe_params(recipe, o);
     if (o.model.weights) check_weights(o.model.config, o.params, *o.model.weights);
     if (o.init_adapter) check_adapter(o.params, *o.init_adapter);
-    o.data = data ? std::move(*data) : open_data(recipe.dataset, recipe, o.model, recipe.dataset_samples);
+    o.data = data ? data(o.model) : open_data(recipe.dataset, recipe, o.model, recipe.dataset_samples);
     if (recipe.eval_dataset) o.eval_data = open_data(*recipe.eval_dataset, recipe, o.model, std::nullopt);
     if (recipe.sample_prompt) o.sample_prompt = prompt_ids(*recipe.sample_prompt, o);
     check_context(recipe, o);

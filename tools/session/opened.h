@@ -1,5 +1,6 @@
 // What a fine-tuning works on: opened, and checked against each other. No weight is loaded.
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,9 +28,13 @@ struct Opened {
     WeightSource weights(std::uint64_t seed) const;
 };
 
-// An initial adapter's rank, alpha, variant and targets become the recipe's. `settings`: over `recipe`; tells what was
-// given. `data`: in the place of recipe.dataset. Everything that can be wrong with the input is an InputError here.
-Opened open_recipe(Recipe& recipe, const Settings& settings, std::optional<Dataset> data = std::nullopt);
+// Samples of one's own, for the model at hand.
+using MakeData = std::function<Dataset(const Model&)>;
+
+// Devices are found, and an initial adapter's rank, alpha, variant and targets become the recipe's. `settings`: over
+// `recipe`; tells what was given. `data`: in the place of recipe.dataset. Everything that can be wrong with the settings
+// and the input is an InputError here.
+Opened open_recipe(Recipe& recipe, const Settings& settings, const MakeData& data = {});
 
 Feed::Options feed_options(const Recipe& recipe);
 bool trains_adapter(const Recipe& recipe);

@@ -1,8 +1,9 @@
 // What a run finds in its folder, and what it will read and write.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
+#include "runtime/joined.h"
 #include "tools/session/folder/path_identity.h"
 #include "tools/session/run.h"
 #include "tools/session/save_model.h"
@@ -47,7 +48,7 @@ void Run::find_resumption() {
     if (!from_) return;
     if (const std::vector<std::string> differ = differences(*from_); !differ.empty())
         throw InputError(fmt::format("{} was made with another {}; use {} never or another {}", from_->folder.string(),
-                                     fmt::join(differ, ", "), setting("resume"), setting("output_dir")));
+                                     joined(differ), setting("resume"), setting("output_dir")));
     resumption_ = Resumption::resumed;
     if (from_->manifest.step < tune_.total_steps() || !result_stands()) return;
     const bool same_files = from_->manifest.model_files == tune_.model_files();

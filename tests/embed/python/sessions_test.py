@@ -66,10 +66,6 @@ class Sessions(unittest.TestCase):
         self.assertEqual(os.waitpid(child, 0)[1], 0)
 
     def test_import_is_light(self):
-        code = ("import sys, time; t = time.perf_counter(); import tandem; t = time.perf_counter() - t; "
-                "print([m for m in ('numpy', 'torch', 'json') if m in sys.modules]); print(t)")
+        code = "import sys, tandem; print([m for m in ('numpy', 'torch', 'json') if m in sys.modules])"
         out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-        out = out.splitlines()
-        self.assertEqual(out[0], "[]")
-        print(f"import: {float(out[1]):.3f} s")
-        self.assertLess(float(out[1]), 0.3)
+        self.assertEqual(out, "[]\n")

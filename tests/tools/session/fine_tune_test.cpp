@@ -123,7 +123,8 @@ TEST_CASE("session: samples of one's own, checkpoints, answers") {
     Dataset data;
     const std::vector<std::int32_t> ids{5, 6, 7, 8, 9, 10};
     for (int i = 0; i < 8; i++) data.append({ids, ids});
-    FineTune all(recipe, data), first(recipe, data), rest(recipe, data);
+    const MakeData mine = [&](const Model&) { return data; };
+    FineTune all(recipe, mine), first(recipe, mine), rest(recipe, mine);
     for (FineTune* tune : {&all, &first, &rest}) tune->start();
     CHECK(all.total_steps() == 4);
     first.step();

@@ -1,22 +1,24 @@
 #include "tools/python/src/arguments.h"
 
+#include "runtime/joined.h"
+
 namespace tandem::python {
 
 void ArgumentSettings::set_all(const Arguments& arguments) {
-    std::string errors;
+    std::vector<std::string> errors;
     for (const auto& [name, value] : arguments) {
         try {
             set(name, value);
         } catch (const InputError& e) {
-            errors += (errors.empty() ? "" : "\n") + std::string(e.message());
+            errors.push_back(e.message());
         }
     }
-    if (!errors.empty()) throw InputError(errors);
+    if (!errors.empty()) throw InputError(joined(errors, "\n"));
 }
 
 std::vector<ArgumentSettings::Described> ArgumentSettings::described() const {
     std::vector<Described> list;
-    for (const Setting& s : all()) list.push_back({s.names[0], s.field.expected, s.default_json, s.help});
+    for (const Setting& s : all()) list.emplace_back(s.names[0], s.field.expected, s.default_json, s.help);
     return list;
 }
 
@@ -29,21 +31,21 @@ GenerateSettings generate_settings(const Sampling& s) {
     return {s.max_new_tokens, s.temperature, std::uint64_t(s.seed), {}};
 }
 
-ModelRecipe model_recipe(const Arguments& arguments) {
+ModelRecipe default_model_recipe() {
     ModelRecipe recipe;
     recipe.train_type = TrainType::full;  // quantized only where it is asked for
+    return recipe;
+}
+
+ModelRecipe model_recipe(const Arguments& arguments) {
+    ModelRecipe recipe = default_model_recipe();
     ArgumentSettings settings;
     declare(settings, recipe);
     settings.set_all(arguments);
-    recipe.gpus = recipe.gpus.resolved();
-    settings.check([&] {
-        std::vector<Conflict> all = conflicts(recipe, settings);
-        if (recipe.batch_size != 1)
-            all.push_back({{"batch_size"}, setting("batch_size") + " expected 1, got " +
-                                               std::to_string(recipe.batch_size) + "; a model takes one text at once"});
-        return all;
-    });
-    return recipe;
+    if (recipe.batch_size != 1)
+        throw InputError(setting("batch_size") + " expected 1, got " + std::to_string(recipe.batch_size) +
+                         "; a model takes one text at once");
+    return settled(recipe);
 }
 
 }  // namespace tandem::python

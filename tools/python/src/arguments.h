@@ -1,6 +1,7 @@
 // Python's arguments are settings (tools/session/settings): their names, values, ranges and help.
 #pragma once
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -16,11 +17,16 @@ class ArgumentSettings : public Settings {
     // An InputError with a line for every argument that is none or whose value is none of its.
     void set_all(const Arguments& arguments);
 
-    struct Described {
-        std::string name, expected, initial, help;
-    };
+    using Described = std::tuple<std::string, std::string, std::string, std::string>;  // name, expected, default, help
     std::vector<Described> described() const;
 };
+
+// Every setting of a recipe, whose values are the defaults.
+template <class R> std::vector<ArgumentSettings::Described> described(R recipe) {
+    ArgumentSettings settings;
+    declare(settings, recipe);
+    return settings.described();
+}
 
 // Of a text to be made; an InputError for what is out of its range.
 struct Sampling {
@@ -30,7 +36,8 @@ struct Sampling {
 };
 GenerateSettings generate_settings(const Sampling& sampling);  // without end tokens
 
-// What of a recipe the arguments leave as it is, is as given.
+// Of a model without training.
+ModelRecipe default_model_recipe();
 ModelRecipe model_recipe(const Arguments& arguments);
 
 }  // namespace tandem::python

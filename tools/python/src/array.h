@@ -2,9 +2,8 @@
 #pragma once
 #include <nanobind/nanobind.h>
 
-#include <string>
-
 #include "runtime/tensor.h"
+#include "tools/python/src/types.h"
 
 namespace tandem::python {
 
@@ -14,10 +13,6 @@ struct Array {
     Tensor tensor;
     bool read_only = false;
 };
-
-// "float32", "bfloat16": as numpy and torch call it.
-const char* python_name(DType t);
-DType dtype_named(const std::string& name);  // an InputError for another
 
 // Of tandem's own: aligned to memory_alignment. Unlike a rank's memory it may be freed in any thread.
 Tensor new_tensor(const Shape& shape, DType dtype);

@@ -1,6 +1,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include "tools/python/src/bindings.h"
@@ -134,14 +135,8 @@ void bind_fine_tune(nb::module_& m) {
              nb::arg("folder"))
         .def("finish", [](PythonFineTune& t) { t.compute([](FineTuneSession& s) { s.finish(); }); })
         .def("close", [](PythonFineTune& t) { t.compute([](FineTuneSession& s) { s.close(); }); });
-    m.def("describe_settings", [] {
-        Recipe recipe;
-        ArgumentSettings settings;
-        declare(settings, recipe);
-        nb::list all;
-        for (const auto& d : settings.described()) all.append(nb::make_tuple(d.name, d.expected, d.initial, d.help));
-        return all;
-    }, nb::sig("def describe_settings() -> list[tuple[str, str, str, str]]"));
+    m.def("describe_settings", [] { return described(Recipe()); },
+          nb::sig("def describe_settings() -> list[tuple[str, str, str, str]]"));
 }
 
 }  // namespace tandem::python

@@ -16,9 +16,7 @@ class FineTuneSession::Events : public RunEvents {
 
 namespace {
 
-// Its own opening of the model: the fine-tuning opens it with the data.
-Dataset read_records(const std::vector<std::string>& records, const Recipe& recipe) {
-    const Model model = open_model(recipe);
+Dataset read_records(const std::vector<std::string>& records, const Recipe& recipe, const Model& model) {
     const DatasetOptions options{recipe.context_length, model.config.vocab, recipe.truncate};
     Dataset data;
     for (const std::string& record : records) {
@@ -40,14 +38,12 @@ FineTuneSession::FineTuneSession(const Given& given) : events_(std::make_unique<
     declare(settings_, recipe_);
     settings_.set_all(given.arguments);
     in_folder_ = settings_.given("output_dir");
-    for (const auto& [name, value] : given.arguments) in_folder_ |= name == "output_dir";
     recipe_.answers = given.answers;
-    recipe_.gpus = recipe_.gpus.resolved();
     check_without_folder();
-    settings_.check([&] { return conflicts(recipe_, settings_); });
-    std::optional<Dataset> data;
-    if (given.records) data = read_records(*given.records, recipe_);
-    tune_ = std::make_unique<FineTune>(recipe_, settings_, std::move(data));
+    MakeData data;
+    if (given.records)
+        data = [&](const Model& model) { return read_records(*given.records, recipe_, model); };
+    tune_ = std::make_unique<FineTune>(recipe_, settings_, data);
     if (given.loss) tune_->use_loss(given.loss);
     events_->notes = tune_->opened().notes;
     if (std::string unused = tune_->opened().data.unused_keys(); !unused.empty())

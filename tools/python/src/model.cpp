@@ -1,6 +1,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include "tools/python/src/array.h"
@@ -108,15 +109,8 @@ void bind_model(nb::module_& m) {
         .def("next", &ModelSession::next, nb::arg("text"), nb::call_guard<nb::gil_scoped_release>())
         .def("close", &ModelSession::close, nb::call_guard<nb::gil_scoped_release>());
     define_text(session);
-    m.def("describe_model_settings", [] {
-        ModelRecipe recipe;
-        recipe.train_type = TrainType::full;
-        ArgumentSettings settings;
-        declare(settings, recipe);
-        nb::list all;
-        for (const auto& d : settings.described()) all.append(nb::make_tuple(d.name, d.expected, d.initial, d.help));
-        return all;
-    }, nb::sig("def describe_model_settings() -> list[tuple[str, str, str, str]]"));
+    m.def("describe_model_settings", [] { return described(default_model_recipe()); },
+          nb::sig("def describe_model_settings() -> list[tuple[str, str, str, str]]"));
 }
 
 }  // namespace tandem::python

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "tools/python/src/array.h"
+#include "runtime/error.h"
 
 namespace tandem::python {
 

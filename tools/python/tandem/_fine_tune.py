@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from . import _settings
+from ._session import Session
 from ._tandem import FineTuneSession, InputError, Tensor, describe_settings
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _json_of(records: Iterable[Mapping[str, Any]], limit: int | None) -> list[st
     return texts
 
 
-class FineTune:
+class FineTune(Session):
     """A fine-tuning, step by step: an iterator over its steps, which yields each step's metrics; a context manager.
 
         with tandem.FineTune("SmolLM2-135M", "data.jsonl", train_type="qlora", lora_rank=16, lr=1e-3) as tune:
@@ -141,16 +142,6 @@ class FineTune:
         """With output_dir: writes the checkpoint and the result of the steps so far. The end of the iteration does it
         by itself."""
         self._session.finish()
-
-    def close(self) -> None:
-        """Ends the ranks and frees their memory. Any other call raises Error from then on."""
-        self._session.close()
-
-    def __enter__(self) -> FineTune:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 FineTune.__doc__ += _settings.table(

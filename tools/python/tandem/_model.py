@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from . import _settings
+from ._session import Session
 from ._tandem import InputError, ModelSession, Tensor, describe_model_settings
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Tokenizer:
         return self._session.encode_whole(text) if tokenize else text
 
 
-class Model:
+class Model(Session):
     """A model on its ranks, without training: logits, losses and text. Made by Model.open(); a context manager.
 
     One call at a time computes; calls from other threads wait. The GIL is free meanwhile."""
@@ -139,16 +140,6 @@ class Model:
     def notes(self) -> list[str]:
         """What was decided that nobody asked for, a sentence each."""
         return self._session.notes
-
-    def close(self) -> None:
-        """Ends the ranks and frees their memory. Any other call raises Error from then on."""
-        self._session.close()
-
-    def __enter__(self) -> Model:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 Model.open.__func__.__doc__ += _settings.table(

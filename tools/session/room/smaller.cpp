@@ -1,10 +1,11 @@
 #include "tools/session/room/smaller.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
 #include "models/io/json_fields.h"
+#include "runtime/joined.h"
 
 namespace tandem {
 
@@ -18,7 +19,7 @@ std::string text_of(const Json& value) {
     if (value.is_array()) {
         std::vector<std::string> items;
         for (const Json& item : value.array()) items.push_back(text_of(item));
-        return fmt::format("{}", fmt::join(items, ","));
+        return joined(items, ",");
     }
     return value.is_string() ? value.string() : value.text();
 }

@@ -1,11 +1,12 @@
 #include "tools/session/settings/recipe_settings.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <set>
 
 #include "models/llama/params.h"
+#include "runtime/joined.h"
 
 namespace tandem {
 namespace {
@@ -150,7 +151,7 @@ std::string SettingType<Projections>::json(const Projections& value) {
 }
 
 std::string SettingType<Projections>::expected() {
-    return fmt::format("all, default or some of {}", fmt::join(projection_names(), ","));
+    return "all, default or some of " + joined(projection_names(), ",");
 }
 
 bool SettingType<ResumeFrom>::read(std::string_view text, ResumeFrom& value) {

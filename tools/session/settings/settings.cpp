@@ -1,11 +1,12 @@
 #include "tools/session/settings/settings.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <limits>
 
 #include "models/io/json_fields.h"
+#include "runtime/joined.h"
 
 namespace tandem {
 namespace {
@@ -90,7 +91,7 @@ void Settings::check(const Check& check) const {
             errors.push_back(
                 fmt::format("{} expected {}, got {}", setting(s.names[0]), s.field.expected, s.field.json()));
     if (errors.empty()) add_conflicts(check, errors);
-    if (!errors.empty()) throw InputError(fmt::format("{}", fmt::join(errors, "\n")));
+    if (!errors.empty()) throw InputError(joined(errors, "\n"));
 }
 
 void Settings::add_conflicts(const Check& check, std::vector<std::string>& errors) const {
