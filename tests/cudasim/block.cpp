@@ -21,6 +21,8 @@ std::string text3(unsigned x, unsigned y, unsigned z) {
     return "(" + std::to_string(x) + "," + std::to_string(y) + "," + std::to_string(z) + ")";
 }
 
+struct Failed {};  // thrown to fiber_main, so that what the failing thread's stack holds is destroyed
+
 // With CUDASIM_TSAN_BLOCKS neighbouring blocks have logical threads of their own.
 int context_of(std::uint64_t block_number) { return settings().tsan_blocks ? int(block_number % 2) : 0; }
 
@@ -48,12 +50,18 @@ BlockRunner::~BlockRunner() {
 }
 
 void BlockRunner::fiber_main() {
-    for (;;) {
-        BlockRunner& r = *block_runner;
-        r.start_threads();
-        if (!own_stacks) r.idle_.push_back(r.running_);
-        r.resume_something();  // comes back when this fiber is taken from the idle list again
+    try {
+        for (;;) {
+            BlockRunner& r = *block_runner;
+            r.start_threads();
+            if (!own_stacks) r.idle_.push_back(r.running_);
+            r.resume_something();  // comes back when this fiber is taken from the idle list again
+        }
+    } catch (const Failed&) {
     }
+    tsan_switch(block_runner->main_tsan_);  // not in the handler: a fiber that never leaves it keeps the exception
+    block_runner->go(&block_runner->main_);
+    std::abort();
 }
 
 void BlockRunner::use_context_of(Thread* t) {
@@ -120,9 +128,7 @@ void BlockRunner::fail(const std::string& why) {
     report("kernel " + find_function(call_->function).readable + " block " + text3(blockIdx.x, blockIdx.y, blockIdx.z) +
            ": " + why);
     failed_ = true;
-    tsan_switch(main_tsan_);
-    go(&main_);
-    std::abort();
+    throw Failed{};
 }
 
 void BlockRunner::deadlock() {

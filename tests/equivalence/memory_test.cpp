@@ -44,7 +44,7 @@ class PlannedRun {
         recipe_.use_gradient_checkpointing = setup.checkpointing;
         recipe_.batch_size = 2;
         recipe_.gradient_accumulation_steps = 2;
-        recipe_.lora_rank = 8;
+        if (trains_adapter(recipe_)) recipe_.lora_rank = 8;
         recipe_.lr = 0.002;
         recipe_.dataset = recipe_.eval_dataset.emplace(setup.data);
         recipe_.dataset_samples = 22;

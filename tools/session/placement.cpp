@@ -73,8 +73,8 @@ std::string Placement::refusal() const {
             return fmt::format("{} names card {}, but this machine shows {}; see nvidia-smi, or use cpu,cpu", gpus,
                                device, count);
         }
-        return fmt::format("{} names card {}, but this build is without CUDA; build again where NVIDIA's driver and nvcc "
-                           "(CUDA Toolkit 13) are, or with TANDEM_CUDA=on where nvcc alone is, or use cpu,cpu",
+        return fmt::format("{} names card {}, but this build is without CUDA; build again where NVIDIA's driver and "
+                           "nvcc (CUDA Toolkit 13) are, or with TANDEM_CUDA=on where nvcc alone is, or use cpu,cpu",
                            gpus, device);
     }
     const auto cpus = std::count(devices_.begin(), devices_.end(), cpu_device);
