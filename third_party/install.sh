@@ -9,7 +9,7 @@ deps=$root/.deps
 needed=(
     g++:bin/g++ cmake:bin/cmake ninja-build:bin/ninja ccache:bin/ccache
     libfmt-dev:include/fmt/format.h nlohmann-json3-dev:include/nlohmann/json.hpp
-    doctest-dev:include/doctest/doctest.h libcli11-dev:include/CLI/CLI.hpp
+    doctest-dev:include/doctest/doctest.h
     libpcre2-dev:include/pcre2.h libutf8proc-dev:include/utf8proc.h
 )
 
@@ -35,7 +35,7 @@ log=$work/install.log
 fail() {
     tail -n 5 "$log" >&2 2>/dev/null || true
     echo "tandem: cannot install ${lacking[*]}: $1; install g++ (12 or newer), CMake (3.25 or newer), Ninja, ccache," \
-        "fmt, nlohmann-json, doctest, CLI11, PCRE2 and utf8proc with their headers by hand, then start again." >&2
+        "fmt, nlohmann-json, doctest, PCRE2 and utf8proc with their headers by hand, then start again." >&2
     exit 1
 }
 

@@ -3,7 +3,7 @@ file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/*.cpp ${PROJECT_
 list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/tools/main.cpp)
 add_library(tandem_tools STATIC ${sources})
 tandem_target(tandem_tools)
-target_link_libraries(tandem_tools PUBLIC tandem_session PRIVATE fmt::fmt CLI11::CLI11)
+target_link_libraries(tandem_tools PUBLIC tandem_session PRIVATE fmt::fmt)
 set_source_files_properties(tools/demo.cpp PROPERTIES
     COMPILE_DEFINITIONS TANDEM_DEMO="${PROJECT_SOURCE_DIR}/tools/demo")
 add_executable(tandem tools/main.cpp)

@@ -148,7 +148,7 @@ TEST_CASE("fuzz: --config") {
              TrainOptions o;
              OptionSet set("train", "");
              declare(set, o);
-             std::vector<std::string> errors;  // without CLI11, which would take most of the time and sees no file
+             std::vector<std::string> errors;
              set.read_config(s.put("c.json", input).string(), errors);
              if (errors.empty()) validate(o, set);
              else throw InputError(errors[0]);

@@ -2,12 +2,8 @@
 
 #include <fmt/core.h>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <set>
 
 #include "models/io/json_fields.h"
@@ -29,14 +25,6 @@ std::string shown(const std::string& json) {
     return text == "null" ? "" : text;
 }
 
-// CLI11 takes "[a,b]" for a list of its own and splits it; with this at its end a value passes as it is.
-constexpr char guard = '\x1f';
-std::string guarded(const std::string& value) { return value.starts_with('[') ? value + guard : value; }
-std::string unguarded(std::string value) {
-    if (value.starts_with('[') && value.ends_with(guard)) value.pop_back();
-    return value;
-}
-
 // The text that the command line would have for a value of a config file; none for what it cannot say.
 std::optional<std::string> text_of(const Json& value) {
     if (value.is_string()) return value.string();
@@ -50,12 +38,22 @@ std::optional<std::string> text_of(const Json& value) {
     return list;
 }
 
+// A line of help: both columns, or the first alone where it is wider than its place.
+void add_help(std::string& text, const std::string& option, const std::string& help) {
+    constexpr std::size_t column = 44;
+    text += option;
+    text += option.size() < column ? std::string(column - option.size(), ' ') : "\n" + std::string(column, ' ');
+    text += help + "\n";
+}
+
 }  // namespace
 
-struct OptionSet::Arguments {
-    std::unique_ptr<CLI::App> app;
-    std::vector<CLI::Option*> options;  // as all()
-    CLI::Option *config, *help;
+// What stands on a command line, before any of it is read as a value.
+struct OptionSet::Words {
+    std::vector<std::optional<std::string>> values;  // of each of all() the last one
+    std::optional<std::string> config;
+    std::vector<std::string> extras;  // unknown options and what else is none
+    bool help = false;
 };
 
 std::string OptionSet::flag(std::string_view name) {
@@ -64,29 +62,20 @@ std::string OptionSet::flag(std::string_view name) {
     return text;
 }
 
-OptionSet::Arguments OptionSet::build() const {
-    Arguments a{std::make_unique<CLI::App>(summary_, "tandem " + command_), {}, nullptr, nullptr};
-    a.app->set_help_flag();
-    a.app->allow_extras();
-    a.app->get_formatter()->column_width(44);
+std::string OptionSet::help() const {
+    std::string text = fmt::format("{}\nUsage: tandem {} [OPTIONS]\n", summary_, command_), group;
     for (const Setting& option : all()) {
-        std::string flags;
-        for (const std::string& name : option.names) flags += (flags.empty() ? "" : ",") + flag(name);
-        CLI::Option* o = a.app->add_option(flags, CLI::callback_t(), option.help);
-        o->expected(option.field.is_switch ? 0 : 1, 1)->take_last()->group(option.group);
-        std::string text = option.field.placeholder, value = shown(option.default_json);
-        if (!value.empty()) text += (text.empty() ? "[" : " [") + value + "]";
-        o->option_text(text);
-        a.options.push_back(o);
+        if (option.group != group) text += fmt::format("\n{}:\n", group = option.group);
+        std::string line;
+        for (const std::string& name : option.names) line += (line.empty() ? "  " : ",") + flag(name);
+        if (!option.field.placeholder.empty()) line += " " + option.field.placeholder;
+        if (std::string value = shown(option.default_json); !value.empty()) line += " [" + value + "]";
+        add_help(text, line, option.help);
     }
-    a.config =
-        a.app->add_option("--config", CLI::callback_t(), "defaults for all options, which the command line overrides");
-    a.config->take_last()->option_text("FILE.json");
-    a.help = a.app->add_flag("--help,-h")->description("this text");
-    return a;
+    add_help(text, "  --config FILE.json", "defaults for all options, which the command line overrides");
+    add_help(text, "  -h,--help", "this text");
+    return text;
 }
-
-std::string OptionSet::help() const { return build().app->help(); }
 
 Suggestion OptionSet::meant(const std::string& name) const {
     std::vector<DeclaredOption> known;
@@ -134,57 +123,64 @@ void OptionSet::read_from_config(const std::string& file, const std::string& key
         errors.push_back(fmt::format("{} expected {}, got {}", source, option->field.expected, value.text()));
 }
 
-// Names with hyphens, and apart from their values, which may look like anything.
-std::vector<std::string> OptionSet::tokens(const std::vector<std::string>& arguments,
-                                           std::vector<std::string>& errors) const {
-    std::vector<std::string> tokens;
+OptionSet::Words OptionSet::split(const std::vector<std::string>& arguments, std::vector<std::string>& errors) const {
+    Words words;
+    words.values.resize(all().size());
     for (std::size_t i = 0; i < arguments.size(); i++) {
         const std::string& argument = arguments[i];
         if (!argument.starts_with("--") || argument.size() == 2) {
-            tokens.push_back(guarded(argument));
+            if (argument == "-h") words.help = true;
+            else words.extras.push_back(argument);
             continue;
         }
-        std::size_t equals = argument.find('=');
-        std::string name = argument.substr(2, equals - 2);
+        const std::size_t equals = argument.find('=');
+        const std::string name = argument.substr(2, equals - 2);
+        const std::string* next = i + 1 < arguments.size() ? &arguments[i + 1] : nullptr;
         const Setting* option = find(name);
-        bool wants = option ? !option->field.is_switch : name == "config";
-        if (equals == argument.npos && wants && i + 1 == arguments.size()) {
+        std::optional<std::string> value;
+        if (equals != argument.npos) value = argument.substr(equals + 1);
+        if (name == "help") {
+            words.help = true;
+        } else if (!option && name != "config") {
+            words.extras.push_back(flag(name));
+            if (value) words.extras.push_back(*value);
+        } else if (!value && option && option->field.is_switch) {
+            const bool follows = next && !next->starts_with('-');
+            value = follows ? *next : "true";
+            i += follows;
+        } else if (!value && !next) {
             errors.push_back(flag(name) + " needs a value");
             continue;
+        } else if (!value) {
+            value = arguments[++i];  // whatever it looks like
         }
-        tokens.push_back(flag(name));
-        if (equals != argument.npos)
-            tokens.push_back(guarded(argument.substr(equals + 1)));
-        else if (wants)
-            tokens.push_back(guarded(arguments[++i]));
+        if (option) words.values[std::size_t(option - all().data())] = value;
+        else if (name == "config") words.config = value;
     }
-    return tokens;
+    return words;
 }
 
 OptionSet::Parsed OptionSet::parse(const std::vector<std::string>& arguments, const Check& check) {
     std::vector<std::string> errors;
-    Arguments a = build();
-    std::vector<std::string> list = tokens(arguments, errors);
-    std::reverse(list.begin(), list.end());  // as CLI11 wants them
-    a.app->parse(std::move(list));
-    if (a.help->count()) return Parsed::help;
+    const Words words = split(arguments, errors);
+    if (words.help) return Parsed::help;
 
-    if (a.config->count()) {
-        config_file_ = unguarded(a.config->results().back());
-        read_config(config_file_->string(), errors);
+    if (words.config) {
+        config_file_ = *words.config;
+        read_config(*words.config, errors);
     }
-    std::vector<Setting>& options = all();
-    for (std::size_t i = 0; i < options.size(); i++) {
-        if (!a.options[i]->count()) continue;
-        std::string text = unguarded(a.options[i]->results().back()), source = flag(options[i].names[0]);
-        if (text.empty() && options[i].field.is_switch) text = "true";
+    for (std::size_t i = 0; i < all().size(); i++) {
+        if (!words.values[i]) continue;
+        Setting& option = all()[i];
+        std::string text = *words.values[i], source = flag(option.names[0]);
+        if (text.empty() && option.field.is_switch) text = "true";
         if (text.starts_with("--") && find(text.substr(2)))
             errors.push_back(source + " needs a value, got the option " + text);
         else
-            read(options[i], text, source, errors);
-        options[i].given = true;
+            read(option, text, source, errors);
+        option.given = true;
     }
-    report_extras(a.app->remaining(), errors);
+    report_extras(words.extras, errors);
     add_conflicts(check, errors);
     if (!errors.empty()) throw InputError(worded(joined(errors, "\n"), flag));
     return Parsed::run;
@@ -198,7 +194,7 @@ void OptionSet::report_extras(const std::vector<std::string>& extras, std::vecto
         if (option)
             errors.push_back(fmt::format("unknown option {}; did you mean {}?", extra, on_command_line(meant(bare))));
         else if (!after_unknown)
-            errors.push_back(fmt::format("unexpected argument '{}'; options start with --", unguarded(extra)));
+            errors.push_back(fmt::format("unexpected argument '{}'; options start with --", extra));
         after_unknown = option;
     }
 }

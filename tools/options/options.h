@@ -29,14 +29,13 @@ class OptionSet : public Settings {
     const std::optional<std::filesystem::path>& config_file() const { return config_file_; }
 
   private:
-    struct Arguments;  // options.cpp
+    struct Words;  // options.cpp
     Suggestion meant(const std::string& name) const;  // by a name that is not declared
-    std::vector<std::string> tokens(const std::vector<std::string>& arguments, std::vector<std::string>& errors) const;
+    Words split(const std::vector<std::string>& arguments, std::vector<std::string>& errors) const;
     void report_extras(const std::vector<std::string>& extras, std::vector<std::string>& errors) const;
     void read(Setting& option, const std::string& text, const std::string& source, std::vector<std::string>& errors);
     void read_from_config(const std::string& file, const std::string& key, const Json& value,
                           std::vector<std::string>& errors);
-    Arguments build() const;
 
     std::string command_, summary_;
     std::optional<std::filesystem::path> config_file_;

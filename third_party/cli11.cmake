@@ -1,1 +1,0 @@
-find_package(CLI11 REQUIRED)
