@@ -1,29 +1,38 @@
-// Weights to 4 bits and back, on the host.
+// Weights to a format's codes and back.
 #pragma once
-#include <cstddef>
-#include <cstdint>
+#include <span>
 
-#include "quant/quant_tensor.h"
+#include "quant/formats.h"
 
 namespace tandem {
 
 class ThreadPool;
 
-// True if a weight is NaN or infinite: such a tensor cannot be quantized, and only the caller knows its name.
+// True if a weight is NaN or infinite.
 bool has_nonfinite(const float* weight, std::int64_t elements, ThreadPool& pool);
 
-// Writes every byte of `out`: codes, absmax (or their codes and scales), tables; zeros between the parts. The bytes do
-// not depend on the number of threads. A block of zeros, or one so small (absmax <= 2^-128) that 1/absmax is no fp32
-// number, gets codes of zero. Throws Error for a spec that is no 4-bit block format, for no elements, and for NaN or
-// infinity.
-void quantize(const QuantSpec& spec,
-              const float* weight,  // [elements], row-major
-              std::int64_t elements,
-              std::byte* out,  // [quant_layout(spec, elements).bytes]
-              ThreadPool& pool);
+// Writes every byte of `out`, zeros between the parts; the bytes do not depend on the number of threads. False if a
+// weight is NaN or infinite (`out` is then of no use): only the caller knows the tensor's name. Throws Error for a spec
+// out of its format's range, and for no elements.
+[[nodiscard]] bool quantize(const QuantSpec& spec,
+                            const float* weight,  // [rows, cols]
+                            std::int64_t rows, std::int64_t cols,
+                            std::byte* out,  // [quant_bytes(spec, rows, cols)]
+                            ThreadPool& pool);
 
-// out[i] = T(code value * absmax) of flat element first + i: the product in fp32, then one rounding to T (double and
-// float hold it as it is). Throws Error if the range is not inside the tensor.
+// The same on a card, to the same bytes, whatever the card, from host memory into host memory by way of its scratch and
+// its tiles, which no other work may use meanwhile and must have room for it.
+bool fits_on_card(const CudaDevice& device, const QuantSpec& spec, std::int64_t rows, std::int64_t cols);
+struct HostWeight {
+    std::span<const std::byte> bytes;  // [rows, cols]
+    DType dtype;                       // f32 | bf16 | f16
+    std::int64_t rows, cols;
+};
+[[nodiscard]] bool quantize(const CudaDevice& device, const QuantSpec& spec, const HostWeight& weight,
+                            std::span<std::byte> out);
+
+// out[i] = T(value) of flat element first + i: the value in fp32, then one rounding to T (double and float hold it as
+// it is). Throws Error if the range is not inside the tensor.
 template <class T>  // double | float | bf16
 void dequantize(const QuantTensor& q, std::int64_t first, std::int64_t count, T* out);
 

@@ -1,2 +1,2 @@
 tandem_room(quant quant tandem_runtime)
-tandem_public_headers(quant/quantize.h quant/quant_tensor.h)
+tandem_public_headers(quant/quantize.h quant/formats.h)

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "models/io/files.h"
-#include "quant/block4/magnitude.h"
+#include "quant/magnitude.h"
 
 namespace tandem {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "models/io/bnb.h"
+#include "models/io/stored_weight.h"
 #include "models/io/json_fields.h"
 
 namespace tandem {
@@ -62,7 +62,7 @@ std::vector<std::string> settle_by_tensors(LlamaConfig& config, const Checkpoint
                                    "\"tie_word_embeddings\": true",
                                    file, head_name));
     config.tied = !own_head;
-    if (config.claims_quantized && bnb_weights(files).empty())
+    if (config.claims_quantized && stored_weights(files).empty())
         said.push_back(fmt::format("{}: config.json has a quantization_config, but no weight has a quant_state; they "
                                    "are read as the dense weights they are",
                                    file));

@@ -58,7 +58,7 @@ class TableBuilder {
     Param frozen(int unit, std::string name, const Shape& shape, std::optional<QuantSpec> quant, RandomSite site) {
         UnitLayout& u = params_.units[std::size_t(unit)];
         Param p{unit, false, std::int64_t(u.frozen_bytes), shape, setup_.compute};
-        std::size_t bytes = quant ? quant_layout(*quant, shape.elements()).bytes
+        std::size_t bytes = quant ? quant_bytes(*quant, shape[0], shape[1])
                                   : std::size_t(shape.elements()) * size_of(setup_.compute);
         u.frozen_bytes += align_up(bytes, unit_alignment);
         params_.table.push_back({std::move(name), TableEntry::Kind::base, p, quant, site});

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "models/io/bnb.h"
+#include "models/io/stored_weight.h"
 #include "runtime/utf8.h"
 
 namespace tandem {
@@ -21,8 +21,8 @@ Names names_used(const Params& params, const CheckpointFiles& files) {
     for (const TableEntry& e : params.table) {
         if (e.kind != TableEntry::Kind::base) continue;
         names.insert(e.name);
-        if (std::optional<BnbWeight> w = find_bnb_weight(files, e.name))
-            for (std::string& part : bnb_tensors(e.name, w->spec)) names.insert(std::move(part));
+        if (std::optional<StoredWeight> w = find_stored_weight(files, e.name))
+            for (std::string& part : w->tensors) names.insert(std::move(part));
     }
     return names;
 }
@@ -123,7 +123,7 @@ Unused find_unused(const LlamaConfig& config, const Params& params, const Checkp
 }
 
 void check_entry(const TableEntry& e, const CheckpointFiles& files) {
-    if (std::optional<BnbWeight> w = find_bnb_weight(files, e.name)) {
+    if (std::optional<StoredWeight> w = find_stored_weight(files, e.name)) {
         if (Shape{w->rows, w->cols} != e.param.shape)
             throw InputError(fmt::format("{}: tensor '{}' is [{}, {}] by its quant_state, config.json asks for {}",
                                          files.path().string(), e.name, w->rows, w->cols, e.param.shape.text()));

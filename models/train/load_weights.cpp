@@ -7,9 +7,8 @@
 #include <cstring>
 #include <set>
 
-#include "models/io/bnb.h"
+#include "models/io/stored_weight.h"
 #include "quant/quantize.h"
-#include "quant/quantize_cuda.h"
 #include "runtime/hash.h"
 #include "runtime/joined.h"
 #include "runtime/rng.h"
@@ -68,9 +67,9 @@ class Loader {
             random_values(e, source_.seed, v);
             return v;
         }
-        if (std::optional<std::vector<std::byte>> bytes = stored_4bit(e)) {  // a head: held dense
-            BnbWeight w = *find_bnb_weight(*source_.files, e.name);
-            dequantize(quant_view(w.spec, w.rows, w.cols, bytes->data()), 0, std::int64_t(v.size()), v.data());
+        if (std::optional<StoredWeight> w = find_stored_weight(*source_.files, e.name)) {  // a head: held dense
+            const std::vector<std::byte> bytes = parts_of(*w);
+            dequantize(QuantTensor{w->spec, w->rows, w->cols, bytes.data()}, 0, std::int64_t(v.size()), v.data());
             return v;
         }
         const TensorInfo& info = source_.files->get(e.name);
@@ -79,15 +78,11 @@ class Loader {
         return v;
     }
 
-    // Empty where the checkpoint does not hold it in 4 bits.
-    std::optional<std::vector<std::byte>> stored_4bit(const TableEntry& e) const {
-        if (!source_.files) return {};
-        std::optional<BnbWeight> w = find_bnb_weight(*source_.files, e.name);
-        if (!w) return {};
-        if (std::string bad = nonfinite_tensor(e.name, *w); !bad.empty()) refuse(bad);
-        std::vector<std::byte> bytes(quant_layout(w->spec, w->rows * w->cols).bytes);
-        copy_bnb_weight(*w, bytes);
-        drop_bnb_weight(*source_.files, e.name);
+    std::vector<std::byte> parts_of(const StoredWeight& w) const {
+        if (std::string bad = nonfinite_scales(*source_.files, w); !bad.empty()) refuse(bad);
+        std::vector<std::byte> bytes(quant_bytes(w.spec, w.rows, w.cols));
+        w.copy(bytes);
+        drop(*source_.files, w);
         return bytes;
     }
 
@@ -97,33 +92,35 @@ class Loader {
     }
 
     bool load_prequantized(const TableEntry& e) {
-        std::optional<std::vector<std::byte>> bytes = stored_4bit(e);
-        if (bytes) store_frozen(e, *bytes);
-        return bytes.has_value();
+        std::optional<StoredWeight> w;
+        if (source_.files) w = find_stored_weight(*source_.files, e.name);
+        if (w) store_frozen(e, parts_of(*w));
+        return w.has_value();
     }
 
     void quantize_and_store(const TableEntry& e) {
-        std::vector<std::byte> bytes(quant_layout(*e.quant, e.param.shape.elements()).bytes);
+        std::vector<std::byte> bytes(quant_bytes(*e.quant, e.param.shape[0], e.param.shape[1]));
         ctx_.run({"quantize", {}, {}, {}}, [&](const auto& device) { quantize_on(device, e, bytes); });
         store_frozen(e, bytes);
     }
 
     void quantize_on(const CpuDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
         const std::vector<float> v = values(e);
-        quantize(*e.quant, v.data(), std::int64_t(v.size()), bytes.data(), *device.pool);
+        const Shape& s = e.param.shape;
+        if (!quantize(*e.quant, v.data(), s[0], s[1], bytes.data(), *device.pool)) refuse(e.name);
     }
 
     void quantize_on(const CudaDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
+        const Shape& s = e.param.shape;
         // The parts of a toy's weight are mostly padding, and may not fit its tiles: the host makes the same bytes.
-        if (!fits_on_card(device, *e.quant, e.param.shape.elements())) return quantize_on(ctx_.cpu(), e, bytes);
+        if (!fits_on_card(device, *e.quant, s[0], s[1])) return quantize_on(ctx_.cpu(), e, bytes);
         const TensorInfo* info = source_.files ? &source_.files->get(e.name) : nullptr;
-        if (!info || info->dtype == DType::f64) {
-            const std::vector<float> v = values(e);
-            quantize(device, *e.quant, DType::f32, std::as_bytes(std::span(v)), bytes);
-            return;
-        }
-        if (!quantize(device, *e.quant, info->dtype, source_.files->bytes(*info), bytes)) refuse(e.name);
-        source_.files->drop(*info);
+        const bool as_stored = info && info->dtype != DType::f64;
+        const std::vector<float> v = as_stored ? std::vector<float>() : values(e);
+        const HostWeight weight = as_stored ? HostWeight{source_.files->bytes(*info), info->dtype, s[0], s[1]}
+                                            : HostWeight{std::as_bytes(std::span(v)), DType::f32, s[0], s[1]};
+        if (!quantize(device, *e.quant, weight, bytes)) refuse(e.name);
+        if (as_stored) source_.files->drop(*info);
     }
 
     void store_dense(const TableEntry& e, const std::vector<float>& v) {
@@ -182,8 +179,8 @@ std::size_t loading_bytes(const Params& params, const WeightSource& source, int 
         const std::size_t elements = std::size_t(e.param.shape.elements());
         std::size_t bytes = elements * sizeof(float);
         if (e.quant) {
-            const bool in_4_bits = source.files && find_bnb_weight(*source.files, e.name);
-            bytes = (in_4_bits ? 0 : bytes) + quant_layout(*e.quant, std::int64_t(elements)).bytes;
+            const bool stored = source.files && find_stored_weight(*source.files, e.name);
+            bytes = (stored ? 0 : bytes) + quant_bytes(*e.quant, e.param.shape[0], e.param.shape[1]);
         } else if (!e.param.trainable) {
             bytes += elements * size_of(e.param.dtype);
         }

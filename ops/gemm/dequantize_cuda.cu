@@ -1,14 +1,16 @@
 #include "ops/gemm/dequantize_cuda.h"
-#include "quant/block4/decode.cuh"
+#include "quant/decode_pair.cuh"
+#include "quant/warp_table.cuh"
 #include "runtime/cuda/launch.cuh"
+#include "runtime/cuda/types.cuh"
 
 namespace tandem {
 
 namespace {
 
 constexpr int threads = 256;
-// A warp's tile is 1024 elements, so that each lane finds one absmax of 32 elements, the smallest block; two tiles keep
-// enough bytes on their way. Codes are padded to 2048 elements (quant_layout): none are read beyond them.
+// A warp's tile is 1024 elements, so that each lane finds one scale of 32 elements, the smallest group; two tiles keep
+// enough bytes on their way. Codes are padded to 2048 elements (QuantParts): none are read beyond them.
 constexpr int tile = 1024, tiles_per_warp = 2, steps = 4;
 constexpr int elements_per_block = threads / 32 * tiles_per_warp * tile;
 
@@ -21,46 +23,47 @@ __device__ __forceinline__ void store8(nv_bf16* to, const float (&v)[8]) {
                                      pack_bf16(v[6], v[7])};
 }
 
-template <class T, bool nested> __global__ void __launch_bounds__(threads)
-    dequantize_kernel(const std::byte* __restrict__ weight, Block4Parts parts, std::int64_t elements,
+template <class T, class Decoder> __global__ void __launch_bounds__(threads)
+    dequantize_kernel(const std::byte* __restrict__ weight, typename Decoder::Places at, std::int64_t elements,
                       T* __restrict__ out) {
     const int lane = int(threadIdx.x % 32);
     const std::int64_t first =
         std::int64_t(blockIdx.x) * elements_per_block + std::int64_t(threadIdx.x / 32) * (tiles_per_warp * tile);
     if (first >= elements) return;
-    const Block4Tables<nested> tables(weight, parts);
-    const std::uint32_t last_block = std::uint32_t((elements - 1) >> parts.block_log2);
+    const Decoder decoder(weight, at);
+    const int group_log2 = Decoder::group_log2(at);
+    const std::uint32_t last_group = std::uint32_t((elements - 1) >> group_log2);
     std::uint32_t codes[tiles_per_warp][steps];
-    StoredAbsmax<nested> stored[tiles_per_warp];
+    typename Decoder::Stored stored[tiles_per_warp];
 #pragma unroll
     for (int i = 0; i < tiles_per_warp; i++) {
         const std::int64_t begin = first + i * tile;
 #pragma unroll
         for (int s = 0; s < steps; s++)
             codes[i][s] = reinterpret_cast<const std::uint32_t*>(weight)[begin / 8 + s * 32 + lane];
-        const std::uint32_t block = std::uint32_t((begin + lane * 32) >> parts.block_log2);
-        stored[i] = load_absmax<nested>(weight, parts, min(block, last_block));
+        const std::uint32_t group = std::uint32_t((begin + lane * 32) >> group_log2);
+        stored[i] = Decoder::load(weight, at, min(group, last_group));
     }
 #pragma unroll
     for (int i = 0; i < tiles_per_warp; i++) {
-        const float absmax = tables.absmax(stored[i]);
+        const typename Decoder::Scale scale = decoder.scale(stored[i]);
 #pragma unroll
         for (int s = 0; s < steps; s++) {
-            const float mine = __shfl_sync(all_lanes, absmax, s * 8 + lane / 4);
+            const auto mine = scale_of_lane(scale, s * 8 + lane / 4);
             float v[8];
 #pragma unroll
             for (int p = 0; p < 4; p++) {
-                const float2 pair = tables.pair(codes[i][s], p, mine);
+                const float2 pair = decode_pair(decoder, codes[i][s], p, mine);
                 v[2 * p] = pair.x;
                 v[2 * p + 1] = pair.y;
             }
-            const std::int64_t at = first + i * tile + s * 256 + lane * 8;
-            if (at + 8 <= elements) {
-                store8(out + at, v);
+            const std::int64_t element = first + i * tile + s * 256 + lane * 8;
+            if (element + 8 <= elements) {
+                store8(out + element, v);
             } else {
 #pragma unroll
                 for (int e = 0; e < 8; e++)
-                    if (at + e < elements) out[at + e] = from_float<T>(v[e]);
+                    if (element + e < elements) out[element + e] = from_float<T>(v[e]);
             }
         }
     }
@@ -68,14 +71,14 @@ template <class T, bool nested> __global__ void __launch_bounds__(threads)
 
 }  // namespace
 
-void dequantize(CUstream_st* stream, const QuantSpec& spec, std::int64_t elements, const std::byte* weight, DType dtype,
-                std::byte* out) {
+void dequantize(CUstream_st* stream, const QuantTensor& weight, DType dtype, std::byte* out) {
+    const std::int64_t elements = weight.rows * weight.cols;
     const dim3 grid(unsigned((elements + elements_per_block - 1) / elements_per_block));
     const LaunchConfig config{grid, dim3(threads), 0, stream};
-    const Block4Parts parts = block4_parts(spec, elements);
-    visit_cuda("dequantize", dtype, [&]<class T>() {
-        launch(spec.nested ? dequantize_kernel<T, true> : dequantize_kernel<T, false>, config, weight, parts, elements,
-               reinterpret_cast<T*>(out));
+    visit_decoder<WarpTable>(weight, [&]<class Decoder>(const typename Decoder::Places& at) {
+        visit_cuda("dequantize", dtype, [&]<class T>() {
+            launch(dequantize_kernel<T, Decoder>, config, weight.bytes, at, elements, reinterpret_cast<T*>(out));
+        });
     });
 }
 

@@ -1,4 +1,4 @@
-// The micro-kernels, one file each, and the packers, dequantizers and stores that several of them share.
+// The micro-kernels, one file each, and the packers and stores that several of them share.
 #pragma once
 #include "ops/gemm/micro_kernel.h"
 
@@ -13,11 +13,8 @@ template <class Panel> void pack_scalar(const PackBlock& block, StripLayout layo
 // Panel is float with step 1, or bf16 with step 2; the width is a multiple of 4.
 template <class Panel> void pack_avx2(const PackBlock& block, StripLayout layout, void* strips);
 
-void dequantize_scalar(const QuantTensor& weight, std::int64_t begin, std::int64_t count, DType dtype, void* out);
-void dequantize_avx512(const QuantTensor& weight, std::int64_t begin, std::int64_t count, DType dtype, void* out);
-
-template <class Sum> void store_scalar(const GemmArgs& args, const StoreTile& tile);
-void store_avx2(const GemmArgs& args, const StoreTile& tile);  // of float sums, same bits as store_scalar
+template <class Sum> void store_scalar(const MatmulArgs& args, const StoreTile& tile);
+void store_avx2(const MatmulArgs& args, const StoreTile& tile);  // of float sums, same bits as store_scalar
 
 bool cpu_has_avx2();    // with FMA
 bool cpu_has_avx512();  // F, BW, DQ, VL

@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <span>
 
-#include "ops/gemm/gemm.h"
+#include "ops/gemm/matmul.h"
+#include "ops/gemm/range_decoder.h"
 
 namespace tandem {
 
@@ -38,12 +39,11 @@ struct MicroKernel {
     bool (*supported)();  // by this cpu
     // Packs a block into elements of `type`.
     void (*pack)(const PackBlock& block, StripLayout layout, void* strips);
-    // Elements [begin, begin + count) of the flattened weight, rounded to `dtype`.
-    void (*dequantize)(const QuantTensor& weight, std::int64_t begin, std::int64_t count, DType dtype, void* out);
+    RangeDecoder (*decoder)(const QuantTensor& weight);
     // sums[rows, b.width] += A B over k, a multiple of both steps; rows <= a.width. Each sum is one chain in the order
     // of k, started anew at zero, whatever `rows` is.
     void (*multiply)(int rows, std::int64_t k, const void* a, const void* b, void* sums, std::int64_t sums_stride);
-    void (*store)(const GemmArgs& args, const StoreTile& tile);
+    void (*store)(const MatmulArgs& args, const StoreTile& tile);
 };
 
 // All that are compiled in, best first; the cpu may lack some.
@@ -53,6 +53,6 @@ std::span<const MicroKernel* const> micro_kernels();
 const MicroKernel& micro_kernel_for(DType dtype);
 
 // gemm with a micro-kernel of one's own choice: it must be at least as wide as the operands.
-void gemm_with(const MicroKernel& kernel, const CpuDevice& device, const GemmArgs& args);
+void matmul_with(const MicroKernel& kernel, const CpuDevice& device, const MatmulArgs& args);
 
 }  // namespace tandem

@@ -52,7 +52,7 @@ constexpr MicroKernel avx2_kernel = {
     .b = {.width = nr, .step = 1},
     .supported = cpu_has_avx2,
     .pack = pack_avx2<float>,
-    .dequantize = dequantize_scalar,
+    .decoder = scalar_decoder,
     .multiply = multiply,
     .store = store_avx2,
 };

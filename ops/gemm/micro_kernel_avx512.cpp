@@ -56,7 +56,7 @@ constexpr MicroKernel avx512_kernel = {
     .b = {.width = nr, .step = 1},
     .supported = cpu_has_avx512,
     .pack = pack_avx2<float>,
-    .dequantize = dequantize_avx512,
+    .decoder = avx512_decoder,
     .multiply = multiply,
     .store = store_avx2,
 };

@@ -53,7 +53,7 @@ constexpr MicroKernel avx512_bf16_kernel = {
     .b = {.width = nr, .step = 2},
     .supported = [] { return cpu_has_avx512() && bool(__builtin_cpu_supports("avx512bf16")); },
     .pack = pack_avx2<bf16>,
-    .dequantize = dequantize_avx512,
+    .decoder = avx512_decoder,
     .multiply = multiply,
     .store = store_avx2,
 };

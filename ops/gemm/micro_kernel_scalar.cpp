@@ -29,7 +29,7 @@ template <class T> constexpr MicroKernel kernel = {
     .b = {.width = nr, .step = 1},
     .supported = [] { return true; },
     .pack = pack_scalar<T>,
-    .dequantize = dequantize_scalar,
+    .decoder = scalar_decoder,
     .multiply = multiply<T>,
     .store = store_scalar<T>,
 };

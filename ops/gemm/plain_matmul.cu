@@ -1,4 +1,4 @@
-#include "ops/gemm/multiply_cuda.h"
+#include "ops/gemm/dense_product.h"
 #include "runtime/cuda/launch.cuh"
 #include "runtime/cuda/types.cuh"
 
@@ -52,8 +52,8 @@ template <class T, class C> __global__ void __launch_bounds__(threads)
 
 }  // namespace
 
-void plain_matmul(CUstream_st* stream, const MatmulArgs& p) {
-    auto strides = [](const MatmulOperand& o, bool k_contiguous) {
+void plain_matmul(CUstream_st* stream, const DenseProduct& p) {
+    auto strides = [](const DenseOperand& o, bool k_contiguous) {
         return k_contiguous ? Strides{o.stride, 1} : Strides{1, o.stride};
     };
     const LaunchConfig config{dim3(unsigned((p.n + tile - 1) / tile), unsigned((p.m + tile - 1) / tile)), dim3(threads),

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "ops/gemm/dequantize_cuda.h"
-#include "ops/gemm/multiply_cuda.h"
+#include "ops/gemm/dense_product.h"
 #include "ops/gemm/qmatmul.h"
 #include "runtime/cuda/check.h"
 #include "runtime/cuda/tile_ahead.h"
@@ -35,50 +35,51 @@ std::int64_t fused_limit(int ordinal) {  // of the newest kind that is not newer
     return tokens;
 }
 
-void make_tile(CUstream_st* stream, const TileSource& source, std::byte* tile) {
-    const auto& f = source.facts;
-    const QuantSpec spec{WeightFormat(f[1]), f[2] != 0, int(f[3]), int(f[4])};
-    dequantize(stream, spec, f[0], source.bytes, DType(f[5]), tile);
+// A weight dequantized into a tile.
+struct Dequantized final : TileMaker {
+    Dequantized(const QuantTensor& weight, DType dtype) : weight_(weight), dtype_(dtype) {}
+
+    void make(CUstream_st* stream, const std::byte* bytes, std::byte* tile) const override {
+        QuantTensor weight = weight_;
+        weight.bytes = bytes;
+        dequantize(stream, weight, dtype_, tile);
+    }
+    bool same(const TileMaker& other) const override {
+        const auto* o = dynamic_cast<const Dequantized*>(&other);
+        return o && o->weight_.spec == weight_.spec && o->weight_.rows == weight_.rows &&
+               o->weight_.cols == weight_.cols && o->dtype_ == dtype_;
+    }
+
+  private:
+    QuantTensor weight_;
+    DType dtype_;
+};
+
+const std::byte* take_tile(const CudaDevice& device, const QuantTensor& w, DType dtype) {
+    return device.tiles->take({.bytes = w.bytes,
+                               .tile_bytes = std::size_t(w.rows * w.cols) * size_of(dtype),
+                               .maker = std::make_shared<Dequantized>(w, dtype)});
 }
 
-const std::byte* take_tile(const CudaDevice& device, const Block4Weight& w, DType dtype) {
-    const std::int64_t elements = w.out * w.in;
-    const QuantSpec& s = w.spec;
-    return device.tiles->take(
-        {.bytes = w.bytes,
-         .tile_bytes = std::size_t(elements) * size_of(dtype),
-         .facts = {elements, std::int64_t(s.format), s.nested, s.block, s.nested_block, std::int64_t(dtype)},
-         .make = make_tile});
+bool reads_codes(const MatmulArgs& p) {
+    return p.b.transposed && p.k % 32 == 0 && !p.a.transposed && p.a.stride == p.k && p.c_stride == p.n && !p.addend &&
+           p.alpha == 1 && p.c_dtype == p.a.dtype;
 }
 
 }  // namespace
 
-void qmatmul_tile(const CudaDevice& device, const QMatmul& q) {
-    const Block4Weight& w = q.weight;
-    const DType dtype = q.x.dtype();
-    MatmulArgs args = matmul_args(q.y, w.in, dtype, matmul_operand(q.x), {take_tile(device, w, dtype), w.in, true});
-    args.bias = q.bias.data();
-    multiply(device, args);
+void qmatmul_tile(const CudaDevice& device, const MatmulArgs& p) {
+    const QuantTensor& w = *p.b.quant;
+    multiply(device, dense_product(p, {take_tile(device, w, p.a.dtype), w.cols, p.b.transposed}));
 }
 
-void qmatmul(const CudaDevice& device, const QMatmul& q) {
-    const std::int64_t tokens = q.x.rows();
-    if (tokens == 0) return;
-    const bool reads_codes = q.weight.in % 32 == 0;  // a row of codes begins at a multiple of 16 bytes
-    if (reads_codes && tokens <= few_tokens)
-        qmatmul_few(device, q);
-    else if (reads_codes && q.x.dtype() == DType::bf16 && tokens <= fused_limit(device.ordinal))
-        qmatmul_some(device, q);
+void qmatmul(const CudaDevice& device, const MatmulArgs& p) {
+    if (reads_codes(p) && p.m <= few_tokens)
+        qmatmul_few(device, p);
+    else if (reads_codes(p) && p.a.dtype == DType::bf16 && p.m <= fused_limit(device.ordinal))
+        qmatmul_some(device, p);
     else
-        qmatmul_tile(device, q);
-}
-
-void qmatmul_transposed(const CudaDevice& device, const QMatmulTransposed& q) {
-    if (q.dy.rows() == 0) return;
-    const Block4Weight& w = q.weight;
-    const DType dtype = q.dy.dtype();
-    multiply(device, matmul_args(q.dx.out, w.out, dtype, matmul_operand(q.dy), {take_tile(device, w, dtype), w.in},
-                                 q.dx.addend));
+        qmatmul_tile(device, p);
 }
 
 }  // namespace tandem

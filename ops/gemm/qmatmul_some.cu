@@ -2,6 +2,7 @@
 #include "ops/gemm/qmatmul.h"
 #include "ops/gemm/qmatmul_mma.cuh"
 #include "ops/gemm/split_k.h"
+#include "quant/warp_table.cuh"
 #include "runtime/cuda/launch.cuh"
 #include "runtime/cuda/ptx.cuh"
 
@@ -31,20 +32,20 @@ template <int n_tiles> __device__ __forceinline__ void load_x(uint4* to, const n
     ptx::cp_async_commit();
 }
 
-template <int n_tiles, bool nested>
-__device__ __forceinline__ void multiply_chunk(const CodeChunk<nested> (&chunk)[m_tiles], const uint4* x,
-                                               const Block4Tables<nested>& tables, float (&d)[m_tiles][n_tiles][4]) {
+template <int n_tiles, class Decoder>
+__device__ __forceinline__ void multiply_chunk(const CodeChunk<Decoder> (&chunk)[m_tiles], const uint4* x,
+                                               const Decoder& decoder, float (&d)[m_tiles][n_tiles][4]) {
     const int lane = int(threadIdx.x % 32);
-    float absmax[m_tiles][2];
+    typename Decoder::Scale scale[m_tiles][2];
 #pragma unroll
     for (int m = 0; m < m_tiles; m++)
 #pragma unroll
-        for (int i = 0; i < 2; i++) absmax[m][i] = tables.absmax(chunk[m].absmax[i]);
+        for (int i = 0; i < 2; i++) scale[m][i] = decoder.scale(chunk[m].scale[i]);
 #pragma unroll
     for (int w = 0; w < 4; w++) {
         std::uint32_t a[m_tiles][2][4];
 #pragma unroll
-        for (int m = 0; m < m_tiles; m++) decode_steps(chunk[m], tables, absmax[m], w, a[m]);
+        for (int m = 0; m < m_tiles; m++) decode_steps(chunk[m], decoder, scale[m], w, a[m]);
 #pragma unroll
         for (int n = 0; n < n_tiles; n++) {
             const uint4 b = x[(w * n_tiles * 8 + n * 8) * 4 + lane];
@@ -80,24 +81,25 @@ template <int n_tiles> __device__ __forceinline__ void store(const float (&d)[m_
 }
 
 // A block makes 128 rows of W for n_tiles * 8 tokens over its part of k.
-template <int n_tiles, bool nested> __global__ void __launch_bounds__(threads, resident_blocks(n_tiles))
-    qmatmul_some_kernel(const std::byte* __restrict__ weight, Block4Parts parts, const nv_bf16* __restrict__ x,
-                        const nv_bf16* __restrict__ bias, nv_bf16* __restrict__ y, float* __restrict__ sums,
-                        std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t k_of_part) {
+template <int n_tiles, class Decoder> __global__ void __launch_bounds__(threads, resident_blocks(n_tiles))
+    qmatmul_some_kernel(const std::byte* __restrict__ weight, typename Decoder::Places at,
+                        const nv_bf16* __restrict__ x, const nv_bf16* __restrict__ bias, nv_bf16* __restrict__ y,
+                        float* __restrict__ sums, std::int64_t tokens, std::int64_t out, std::int64_t in,
+                        std::int64_t k_of_part) {
     constexpr int stage = n_tiles * 8 * k_of_chunk / 8;
     uint4* const x_tile = dynamic_shared<uint4>();  // two chunks
     const int warp = int(threadIdx.x / 32), g = int(threadIdx.x % 32) / 4, t = int(threadIdx.x % 4);
     const std::int64_t first_row = std::int64_t(blockIdx.x) * rows + warp * m_tiles * 16;
     const std::int64_t first_token = std::int64_t(blockIdx.z) * n_tiles * 8;
     const std::int64_t begin = std::int64_t(blockIdx.y) * k_of_part, end = min(begin + k_of_part, in);
-    const Block4Tables<nested> tables(weight, parts);
+    const Decoder decoder(weight, at);
     float d[m_tiles][n_tiles][4] = {};
-    CodeChunk<nested> now[m_tiles], next[m_tiles];
+    CodeChunk<Decoder> now[m_tiles], next[m_tiles];
     auto load_codes = [&](std::int64_t k) {
 #pragma unroll
         for (int m = 0; m < m_tiles; m++) {
             const std::int64_t row = first_row + m * 16 + g;
-            next[m].load(weight, parts, {min(row, out - 1), min(row + 8, out - 1)}, k + t * 32, in);
+            next[m].load(weight, at, {min(row, out - 1), min(row + 8, out - 1)}, k + t * 32, in);
         }
     };
     load_x<n_tiles>(x_tile, x, first_token, tokens, begin, in);
@@ -114,43 +116,44 @@ template <int n_tiles, bool nested> __global__ void __launch_bounds__(threads, r
             ptx::cp_async_wait<0>();
         }
         __syncthreads();
-        multiply_chunk<n_tiles>(now, x_tile + filled * stage, tables, d);
+        multiply_chunk<n_tiles>(now, x_tile + filled * stage, decoder, d);
         __syncthreads();
     }
     store(d, first_row, first_token, tokens, out, bias, y, sums ? sums + blockIdx.y * tokens * out : nullptr);
 }
 
-template <int n_tiles> void run(const CudaDevice& device, const QMatmul& q) {
-    const Block4Weight& w = q.weight;
-    const std::int64_t tokens = q.x.rows(), row_tiles = (w.out + rows - 1) / rows;
+template <int n_tiles> void run(const CudaDevice& device, const MatmulArgs& p) {
+    const std::int64_t tokens = p.m, row_tiles = (p.n + rows - 1) / rows;
     const std::int64_t token_tiles = (tokens + n_tiles * 8 - 1) / (n_tiles * 8);
-    const std::int64_t chunks = (w.in + k_of_chunk - 1) / k_of_chunk;
-    const SplitK cut = split_k(row_tiles * token_tiles, chunks, least_chunks, tokens * w.out);
+    const std::int64_t chunks = (p.k + k_of_chunk - 1) / k_of_chunk;
+    const SplitK cut = split_k(row_tiles * token_tiles, chunks, least_chunks, tokens * p.n);
     float* sums = cut.parts > 1 ? reinterpret_cast<float*>(device.scratch) : nullptr;
     const LaunchConfig config{dim3(unsigned(row_tiles), unsigned(cut.parts), unsigned(token_tiles)), dim3(threads),
                               std::size_t(2 * n_tiles * 8 * k_of_chunk) * sizeof(nv_bf16), device.stream};
-    launch(w.spec.nested ? qmatmul_some_kernel<n_tiles, true> : qmatmul_some_kernel<n_tiles, false>, config, w.bytes,
-           block4_parts(w.spec, w.out * w.in), device_data<nv_bf16>(q.x), device_data<nv_bf16>(q.bias),
-           device_data<nv_bf16>(q.y), sums, tokens, w.out, w.in, cut.steps * k_of_chunk);
+    visit_decoder<WarpTable>(*p.b.quant, [&]<class Decoder>(const typename Decoder::Places& at) {
+        launch(qmatmul_some_kernel<n_tiles, Decoder>, config, p.b.quant->bytes, at,
+               static_cast<const nv_bf16*>(p.a.data), static_cast<const nv_bf16*>(p.bias),
+               static_cast<nv_bf16*>(p.c), sums, tokens, p.n, p.k, cut.steps * k_of_chunk);
+    });
     if (sums)
         add_partial_sums(device, {.sums = sums,
                                   .parts = cut.parts,
-                                  .elements = tokens * w.out,
-                                  .columns = w.out,
+                                  .elements = tokens * p.n,
+                                  .columns = p.n,
                                   .c_type = DType::bf16,
-                                  .c = q.y.data(),
-                                  .bias = q.bias.data()});
+                                  .c = static_cast<std::byte*>(p.c),
+                                  .bias = static_cast<const std::byte*>(p.bias)});
 }
 
 }  // namespace
 
-void qmatmul_some(const CudaDevice& device, const QMatmul& q) {
-    if (q.x.rows() <= 16)
-        run<2>(device, q);
-    else if (q.x.rows() <= 32)
-        run<4>(device, q);
+void qmatmul_some(const CudaDevice& device, const MatmulArgs& p) {
+    if (p.m <= 16)
+        run<2>(device, p);
+    else if (p.m <= 32)
+        run<4>(device, p);
     else
-        run<8>(device, q);
+        run<8>(device, p);
 }
 
 }  // namespace tandem

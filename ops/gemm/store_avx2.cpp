@@ -4,7 +4,7 @@
 namespace tandem {
 
 namespace {
-template <class C, class Bias> TANDEM_AVX2 void store(const GemmArgs& args, const StoreTile& tile) {
+template <class C, class Bias> TANDEM_AVX2 void store(const MatmulArgs& args, const StoreTile& tile) {
     const __m256 alpha = _mm256_set1_ps(float(args.alpha));
     const Bias* bias = args.bias ? static_cast<const Bias*>(args.bias) + tile.col : nullptr;
     for (std::int64_t i = 0; i < tile.rows; i++) {
@@ -22,7 +22,7 @@ template <class C, class Bias> TANDEM_AVX2 void store(const GemmArgs& args, cons
     }
 }
 
-template <class C> void store_with_bias(const GemmArgs& args, const StoreTile& tile) {
+template <class C> void store_with_bias(const MatmulArgs& args, const StoreTile& tile) {
     if (args.a.dtype == DType::bf16)
         store<C, bf16>(args, tile);
     else
@@ -30,7 +30,7 @@ template <class C> void store_with_bias(const GemmArgs& args, const StoreTile& t
 }
 }  // namespace
 
-void store_avx2(const GemmArgs& args, const StoreTile& tile) {
+void store_avx2(const MatmulArgs& args, const StoreTile& tile) {
     if (args.c_dtype == DType::f64)
         store_scalar<float>(args, tile);
     else if (args.c_dtype == DType::f32)

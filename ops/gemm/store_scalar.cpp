@@ -5,7 +5,7 @@
 namespace tandem {
 
 namespace {
-template <class Sum, class C, class Bias> void store(const GemmArgs& args, const StoreTile& tile) {
+template <class Sum, class C, class Bias> void store(const MatmulArgs& args, const StoreTile& tile) {
     using Value = std::conditional_t<std::is_same_v<C, double>, double, Sum>;
     const Value alpha = Value(args.alpha);
     const Bias* bias = static_cast<const Bias*>(args.bias);
@@ -22,13 +22,13 @@ template <class Sum, class C, class Bias> void store(const GemmArgs& args, const
 }
 }  // namespace
 
-template <class Sum> void store_scalar(const GemmArgs& args, const StoreTile& tile) {
+template <class Sum> void store_scalar(const MatmulArgs& args, const StoreTile& tile) {
     visit_compute(args.c_dtype, [&]<class C>() {
         visit_compute(args.a.dtype, [&]<class Bias>() { store<Sum, C, Bias>(args, tile); });
     });
 }
 
-template void store_scalar<double>(const GemmArgs&, const StoreTile&);
-template void store_scalar<float>(const GemmArgs&, const StoreTile&);
+template void store_scalar<double>(const MatmulArgs&, const StoreTile&);
+template void store_scalar<float>(const MatmulArgs&, const StoreTile&);
 
 }  // namespace tandem

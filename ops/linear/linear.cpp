@@ -12,7 +12,7 @@ WeightBytes bytes_of(Context& ctx, const Weight& w) { return {ctx.bytes(w.param)
 
 Cost weight_cost(const Linear& w, const Tensor& x, const Tensor& y) {
     std::int64_t out = w.weight.param.shape[0], in = w.weight.param.shape[1];
-    double weight_bytes = w.weight.quant ? double(quant_layout(*w.weight.quant, out * in).bytes)
+    double weight_bytes = w.weight.quant ? double(quant_bytes(*w.weight.quant, out, in))
                                          : double(out * in) * double(size_of(w.weight.param.dtype));
     return cost::matmul(x.rows(), out, in, weight_bytes + double(x.bytes() + y.bytes()));
 }

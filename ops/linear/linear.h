@@ -6,14 +6,14 @@
 #pragma once
 #include <optional>
 
-#include "quant/quant_tensor.h"
+#include "quant/formats.h"
 #include "runtime/context.h"
 #include "runtime/random_site.h"
 
 namespace tandem {
 
 struct Weight {
-    Param param;                     // [out, in]; of a quantized weight: the place of its bytes (quant_layout)
+    Param param;                     // [out, in]; of a quantized weight: the place of its bytes (quant_parts)
     std::optional<QuantSpec> quant;  // empty: dense
 };
 

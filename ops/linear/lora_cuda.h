@@ -1,7 +1,8 @@
 // LoRA's products with a masked x on a card: bf16, widths and ranks that are multiples of 8, at most 128 ranks. The
 // mask is drawn where x is loaded, the factor 1 / (1 - p) multiplies the sum.
 #pragma once
-#include "ops/linear/linear_kernels.h"
+#include "ops/linear/dropped.h"
+#include "runtime/cuda/cuda_device.h"
 
 namespace tandem {
 

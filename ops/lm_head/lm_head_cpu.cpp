@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "ops/gemm/tensor_gemm.h"
+#include "ops/gemm/matmul.h"
 #include "ops/lm_head/lm_head_kernels.h"
 #include "ops/lm_head/softmax_row.h"
 #include "runtime/thread_pool.h"
@@ -22,7 +22,7 @@ void check_targets(const LossForward& a, std::int64_t vocab) {
 }  // namespace
 
 void lm_head_logits(const CpuDevice& device, const Tensor& h, const WeightBytes& w, const Tensor& logits) {
-    gemm(device, product(logits, h.dim(-1), operand(h), transposed(w.bytes)));
+    matmul(device, product(logits, h.dim(-1), operand(h), transposed(w.bytes)));
 }
 
 void lm_head_rows(const CpuDevice& device, const LossForward& a) {
@@ -71,7 +71,7 @@ void lm_head_gradients(const CpuDevice& device, const LossBackward& b) {
     visit_compute(a.h.dtype(), [&]<class T>() {
         using A = accumulate_t<T>;
         if (b.dh) {
-            gemm(device, product(b.dhidden, vocab, operand(b.dlogits), operand(a.weight.bytes)));
+            matmul(device, product(b.dhidden, vocab, operand(b.dlogits), operand(a.weight.bytes)));
             simd::parallel(device, count, [&](std::int64_t i) {
                 const T* from = b.dhidden.as<T>() + i * width;
                 T* to = b.dh.out.as<T>() + rows[a.begin + i] * width;
@@ -81,9 +81,7 @@ void lm_head_gradients(const CpuDevice& device, const LossBackward& b) {
         }
     });
     if (!b.dweight) return;
-    GemmArgs g = product(b.dweight.out, count, transposed(b.dlogits), operand(a.hidden));
-    g.addend = b.dweight.addend.data();
-    gemm(device, g);
+    matmul(device, product(b.dweight.out, count, transposed(b.dlogits), operand(a.hidden), b.dweight.addend));
 }
 
 void lm_head_loss_sum(const CpuDevice&, const Tensor& losses, double scale, const Tensor& out) {

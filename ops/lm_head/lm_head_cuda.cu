@@ -1,5 +1,5 @@
 #include "ops/cuda/gradient.cuh"
-#include "ops/gemm/multiply_cuda.h"
+#include "ops/gemm/dense_product.h"
 #include "ops/lm_head/lm_head_kernels.h"
 #include "ops/lm_head/softmax_cuda.h"
 #include "runtime/cuda/vector.cuh"
@@ -52,8 +52,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 void lm_head_logits(const CudaDevice& device, const Tensor& h, const WeightBytes& w, const Tensor& logits) {
-    multiply(device,
-             matmul_args(logits, h.dim(-1), common_type(h, w.bytes), matmul_operand(h), matmul_transposed(w.bytes)));
+    matmul(device, product(logits, h.dim(-1), operand(h), transposed(w.bytes)));
 }
 
 void lm_head_rows(const CudaDevice& device, const LossForward& a) {
@@ -80,8 +79,7 @@ void lm_head_dlogits(const CudaDevice& device, const LossBackward& b) {
 void lm_head_gradients(const CudaDevice& device, const LossBackward& b) {
     const LossForward& a = b.forward;
     if (b.dh) {
-        multiply(device, matmul_args(b.dhidden, b.dlogits.dim(-1), common_type(b.dlogits, a.weight.bytes),
-                                     matmul_operand(b.dlogits), matmul_operand(a.weight.bytes)));
+        matmul(device, product(b.dhidden, b.dlogits.dim(-1), operand(b.dlogits), operand(a.weight.bytes)));
         visit_cuda("lm_head_loss", b.dhidden.dtype(), [&]<class T>() {
             const T* from = device_data<T>(b.dhidden);
             T* to = device_data<T>(b.dh.out);
@@ -93,8 +91,8 @@ void lm_head_gradients(const CudaDevice& device, const LossBackward& b) {
         });
     }
     if (b.dweight)
-        multiply(device, matmul_args(b.dweight.out, a.hidden.rows(), a.hidden.dtype(), matmul_transposed(b.dlogits),
-                                     matmul_operand(a.hidden), b.dweight.addend));
+        matmul(device, product(b.dweight.out, a.hidden.rows(), transposed(b.dlogits), operand(a.hidden),
+                               b.dweight.addend));
 }
 
 void lm_head_loss_sum(const CudaDevice& device, const Tensor& losses, double scale, const Tensor& out) {

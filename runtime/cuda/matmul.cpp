@@ -52,7 +52,7 @@ void set_bias(cublasLtMatmulDesc_t description, const std::byte* bias) {  // of 
 
 using Key = std::array<std::int64_t, 12>;
 
-Key key_of(const MatmulArgs& g) {
+Key key_of(const DenseProduct& g) {
     return {g.m,
             g.n,
             g.k,
@@ -77,7 +77,7 @@ struct Matmul::State {
     ~State() {
         if (handle) cublasLtDestroy(handle);
     }
-    const LtProduct& product(const MatmulArgs& g);
+    const LtProduct& product(const DenseProduct& g);
     void choose(LtProduct& p);
 };
 
@@ -108,7 +108,7 @@ void Matmul::State::choose(LtProduct& p) {
     p.algorithm = found.algo;
 }
 
-const LtProduct& Matmul::State::product(const MatmulArgs& g) {
+const LtProduct& Matmul::State::product(const DenseProduct& g) {
     const Key key = key_of(g);
     if (auto known = products.find(key); known != products.end()) return known->second;
     LtProduct p;
@@ -141,7 +141,7 @@ Matmul::Matmul(std::byte* workspace) : state_(std::make_unique<State>()) {
 
 Matmul::~Matmul() = default;
 
-void Matmul::run(CUstream_st* stream, const MatmulArgs& g) {
+void Matmul::run(CUstream_st* stream, const DenseProduct& g) {
     if (g.m == 0 || g.n == 0) return;
     const LtProduct& p = state_->product(g);
     if (g.bias) set_bias(p.description.get(), g.bias);

@@ -11,18 +11,18 @@ struct CUstream_st;
 namespace tandem {
 
 // A matrix as it lies in memory, by rows. Its address and the bytes of a row are multiples of 16.
-struct MatmulOperand {
+struct DenseOperand {
     const std::byte* data = nullptr;
     std::int64_t stride = 0;  // elements from one stored row to the next
     bool transposed = false;  // A is stored [k, m], B is stored [n, k]
 };
 
 // c = alpha * a b + addend + bias, rounded once.
-struct MatmulArgs {
+struct DenseProduct {
     std::int64_t m = 0, n = 0, k = 0;
     DType type = DType::bf16;    // of a and b: f32 | bf16
-    MatmulOperand a;             // [m, k]
-    MatmulOperand b;             // [k, n]
+    DenseOperand a;             // [m, k]
+    DenseOperand b;             // [k, n]
     std::byte* c = nullptr;      // [m, n]
     DType c_type = DType::bf16;  // that of a and b, or f32
     std::int64_t c_stride = 0;
@@ -38,7 +38,7 @@ class Matmul {
     explicit Matmul(std::byte* workspace);
     ~Matmul();
     // The algorithm depends on the shapes, the card and the library alone: the first that cuBLASLt proposes.
-    void run(CUstream_st* stream, const MatmulArgs& args);
+    void run(CUstream_st* stream, const DenseProduct& args);
 
   private:
     struct State;

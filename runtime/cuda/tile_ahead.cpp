@@ -13,7 +13,7 @@ namespace tandem {
 namespace {
 
 bool same(const TileSource& a, const TileSource& b) {
-    return a.bytes == b.bytes && a.make == b.make && a.facts == b.facts;
+    return a.bytes == b.bytes && a.bytes && a.maker->same(*b.maker);
 }
 
 // Pointers of one lease's blob as a number that is the same in every lease.
@@ -44,7 +44,7 @@ const std::byte* TileAhead::take(const TileSource& source) {
         compute_.wait(found->made);  // another tile may still be made there, in vain
         {
             StreamSpan span(compute_, "dequantize");
-            source.make(compute_.handle(), source, found->data);
+            source.maker->make(compute_.handle(), source.bytes, found->data);
         }
         found->holds = source;
         found->made = Event();
@@ -63,8 +63,7 @@ void TileAhead::learn(const TileSource& source) {
         next.bytes = advance(nullptr, step);
         next_.insert_or_assign(path_, next);
     }
-    std::array<std::uint64_t, 2 + std::tuple_size_v<decltype(source.facts)>> here{path_, std::uint64_t(step)};
-    std::copy(source.facts.begin(), source.facts.end(), here.begin() + 2);
+    const std::array<std::uint64_t, 3> here{path_, std::uint64_t(step), source.tile_bytes};
     path_ = hash_bytes(std::as_bytes(std::span(here)));
     last_ = source;
 }
@@ -80,7 +79,7 @@ void TileAhead::make_next() {
     ahead_.wait(compute_.record());
     {
         StreamSpan span(ahead_, "dequantize");
-        next.make(ahead_.handle(), next, other.data);
+        next.maker->make(ahead_.handle(), next.bytes, other.data);
     }
     other.holds = next;
     other.made = ahead_.record();

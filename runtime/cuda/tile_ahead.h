@@ -4,6 +4,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <unordered_map>
 
@@ -11,13 +12,18 @@
 
 namespace tandem {
 
-// What is made into a tile: the maker knows the format, this class does not.
+// What makes a tile: it knows the format, TileAhead does not.
+class TileMaker {
+  public:
+    virtual ~TileMaker() = default;
+    virtual void make(CUstream_st* stream, const std::byte* bytes, std::byte* tile) const = 0;
+    virtual bool same(const TileMaker& other) const = 0;  // it would make the same of the same bytes
+};
+
 struct TileSource {
-    using Make = void (*)(CUstream_st* stream, const TileSource& source, std::byte* tile);
     const std::byte* bytes = nullptr;  // under the lease held now
     std::size_t tile_bytes = 0;
-    std::array<std::int64_t, 8> facts{};  // shape and format, the maker's own
-    Make make = nullptr;
+    std::shared_ptr<const TileMaker> maker;
 };
 
 class TileAhead {

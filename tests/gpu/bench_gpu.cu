@@ -22,7 +22,12 @@ using namespace tandem::gpu;
 
 namespace {
 
-constexpr QuantSpec nf4{};
+constexpr Block4 nf4{};
+
+// y = x W^T
+MatmulArgs quantized_product(const Tensor& y, const Tensor& x, const QuantTensor& w) {
+    return product(y, w.cols, operand(x), {.transposed = true, .quant = &w});
+}
 
 class Bench {
   public:
@@ -125,12 +130,12 @@ double Bench::dense_product(std::int64_t m, std::int64_t n, std::int64_t k) {
 
 void Bench::dequantization(Results& r) {
     const std::int64_t elements = scaled(14336) * scaled(4096);
-    const std::size_t bytes = quant_layout(nf4, elements).bytes;
+    const std::size_t bytes = quant_bytes(nf4, 1, elements);
     const int weights = weights_beyond_cache(bytes);
     Tensor weight = tensor({weights * std::int64_t(bytes)}, DType::u8);
     Tensor out = ctx_.empty({elements}, DType::bf16, "out");
     const double s = seconds(weights, [&](int w) {
-        dequantize(device_.stream, nf4, elements, weight.data() + std::size_t(w) * bytes, DType::bf16, out.data());
+        dequantize(device_.stream, {nf4, 1, elements, weight.data() + std::size_t(w) * bytes}, DType::bf16, out.data());
     });
     const double moved = (double(bytes) + double(out.bytes())) / s / 1e9;
     r.add("dequantize", moved, "GB/s, NF4 to bf16");
@@ -140,12 +145,13 @@ void Bench::dequantization(Results& r) {
 void Bench::gemv(Results& r, std::int64_t out, std::int64_t in) {
     const std::string name = fmt::format("gemv {}x{}", out, in);
     out = scaled(out), in = scaled(in);
-    const std::size_t bytes = quant_layout(nf4, out * in).bytes;
+    const std::size_t bytes = quant_bytes(nf4, out, in);
     const int weights = weights_beyond_cache(bytes);
     Tensor weight = tensor({weights * std::int64_t(bytes)}, DType::u8), x = tensor({1, in}, DType::bf16);
     Tensor y = ctx_.empty({1, out}, DType::bf16, "y");
     const double s = seconds(weights, [&](int w) {
-        qmatmul(device_, {x, {nf4, out, in, weight.data() + std::size_t(w) * bytes}, {}, y});
+        const QuantTensor quant{nf4, out, in, weight.data() + std::size_t(w) * bytes};
+        matmul(device_, quantized_product(y, x, quant));
     });
     r.add(name, double(bytes) / s / 1e9, "GB/s of NF4 weight");
     r.share(name, "copy", 70);
@@ -158,12 +164,13 @@ void Bench::products(Results& r, std::int64_t tokens) {
     const std::int64_t m = scaled(tokens), n = scaled(4096), k = scaled(4096);
     const double flops = 2.0 * double(m * n * k);
     r.add(dense, flops / dense_product(m, n, k) / 1e12, "TFLOP/s, bf16 weight");
-    const std::size_t bytes = quant_layout(nf4, n * k).bytes;
+    const std::size_t bytes = quant_bytes(nf4, n, k);
     Tensor weight = tensor({std::int64_t(bytes) * weights}, DType::u8), x = tensor({m, k}, DType::bf16);
     Tensor y = ctx_.empty({m, n}, DType::bf16, "y");
     const double s = seconds(weights, [&](int w) {
         if (w == 0) device_.tiles->begin(1);
-        qmatmul(device_, {x, {nf4, n, k, weight.data() + std::size_t(w) * bytes}, {}, y});
+        const QuantTensor quant{nf4, n, k, weight.data() + std::size_t(w) * bytes};
+        matmul(device_, quantized_product(y, x, quant));
         if (w == weights - 1) device_.tiles->end();
     });
     r.add(name, flops / s / 1e12, "TFLOP/s, NF4 weight");
@@ -173,15 +180,19 @@ void Bench::products(Results& r, std::int64_t tokens) {
 // What the table of limits in ops/gemm/qmatmul.cu should be.
 void Bench::fused_products(Results& r, std::int64_t tokens) {
     const std::int64_t n = scaled(4096), k = scaled(4096);
-    const std::size_t bytes = quant_layout(nf4, n * k).bytes;
+    const std::size_t bytes = quant_bytes(nf4, n, k);
     const int weights = weights_beyond_cache(bytes);
     Tensor weight = tensor({weights * std::int64_t(bytes)}, DType::u8), x = tensor({tokens, k}, DType::bf16);
     Tensor y = ctx_.empty({tokens, n}, DType::bf16, "y");
-    auto args = [&](int w) { return QMatmul{x, {nf4, n, k, weight.data() + std::size_t(w) * bytes}, {}, y}; };
-    const double fused = seconds(weights, [&](int w) { qmatmul_some(device_, args(w)); });
+    auto quant = [&](int w) { return QuantTensor{nf4, n, k, weight.data() + std::size_t(w) * bytes}; };
+    const double fused = seconds(weights, [&](int w) {
+        const QuantTensor q = quant(w);
+        qmatmul_some(device_, quantized_product(y, x, q));
+    });
     const double tiled = seconds(weights, [&](int w) {
         if (w == 0) device_.tiles->begin(2);
-        qmatmul_tile(device_, args(w));
+        const QuantTensor q = quant(w);
+        qmatmul_tile(device_, quantized_product(y, x, q));
         if (w == weights - 1) device_.tiles->end();
     });
     r.add(fmt::format("qmatmul {} x 4096 x 4096, tile / codes read once", tokens), tiled / fused, "x the time");

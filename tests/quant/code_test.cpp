@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "quant/fp4/fp4.h"
-#include "quant/nf4/nf4.h"
+#include "quant/block4/fp4.h"
+#include "quant/block4/nf4.h"
 
 using namespace tandem;
 

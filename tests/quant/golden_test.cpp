@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "quant/dynamic_map.h"
 #include "tests/quant/quantized.h"
@@ -30,7 +31,7 @@ std::uint8_t without_negative_zero(std::uint8_t pair) {
 
 // bitsandbytes gives the sign of a value that FP4 rounds to zero otherwise: there, and only there, 8 is 0.
 std::size_t different_codes(const Quantized& q, const std::vector<std::uint8_t>& want) {
-    const bool fp4 = q.view.spec.format == WeightFormat::fp4;
+    const bool fp4 = name_of(q.tensor.spec) == "fp4";
     std::size_t different = 0;
     for (std::size_t i = 0; i < want.size(); i++) {
         const std::uint8_t got = q.view.codes[i];
@@ -43,13 +44,13 @@ std::size_t different_codes(const Quantized& q, const std::vector<std::uint8_t>&
 
 TEST_CASE("codes, absmax and values equal bitsandbytes'") {
     for (const std::string input : inputs)
-        for (WeightFormat format : {WeightFormat::nf4, WeightFormat::fp4})
+        for (Block4::Book format : {Block4::Book::nf4, Block4::Book::fp4})
             for (int block : {64, 128}) {
                 const std::string name =
-                    input + (format == WeightFormat::nf4 ? ".nf4.b" : ".fp4.b") + std::to_string(block) + ".";
+                    input + (format == Block4::Book::nf4 ? ".nf4.b" : ".fp4.b") + std::to_string(block) + ".";
                 CAPTURE(name);
                 const std::vector<float> x = golden().get<float>(input + ".x");
-                Quantized q({.format = format, .nested = false, .block = block}, x);
+                Quantized q({.book = format, .nested = false, .block = block}, x);
                 const auto packed = golden().get<std::uint8_t>(name + "packed");
                 const auto absmax = golden().get<float>(name + "absmax");
                 REQUIRE(packed.size() == (x.size() + 1) / 2);
@@ -85,12 +86,12 @@ TEST_CASE("double quantization equals the reference") {
         }
 
         // Values are exact functions of the parts: with the reference's own parts they are equal.
-        QuantTensor parts = q.view;
-        parts.absmax_codes = codes.data();
-        parts.nested_absmax = nested.data();
-        parts.offset = &offset;
-        std::vector<float> values(x.size());
-        dequantize(parts, 0, std::int64_t(x.size()), values.data());
-        CHECK(values == golden().get<float>(name + "dequant"));
+        auto put = [&](const void* part, const void* from, std::size_t bytes) {
+            std::memcpy(q.bytes.data() + (static_cast<const std::byte*>(part) - q.bytes.data()), from, bytes);
+        };
+        put(q.view.absmax_codes, codes.data(), codes.size());
+        put(q.view.nested_absmax, nested.data(), nested.size() * sizeof(float));
+        put(q.view.offset, &offset, sizeof offset);
+        CHECK(q.values() == golden().get<float>(name + "dequant"));
     }
 }

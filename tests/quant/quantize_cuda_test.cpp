@@ -1,4 +1,4 @@
-#include "quant/quantize_cuda.h"
+#include "quant/quantize.h"
 
 #include <doctest/doctest.h>
 
@@ -8,10 +8,10 @@
 #include <numeric>
 #include <type_traits>
 
-#include "quant/double_quant.h"
+#include "quant/block4/double_quant.h"
 #include "quant/dynamic_map.h"
-#include "quant/fp4/fp4.h"
-#include "quant/nf4/nf4.h"
+#include "quant/block4/fp4.h"
+#include "quant/block4/nf4.h"
 #include "runtime/cuda/tile_ahead.h"
 #include "tests/quant/quantized.h"
 #include "tests/support/test_rank.h"
@@ -21,7 +21,7 @@ using namespace tandem::test;
 
 namespace {
 
-constexpr WeightFormat formats[] = {WeightFormat::nf4, WeightFormat::fp4};
+constexpr Block4::Book formats[] = {Block4::Book::nf4, Block4::Book::fp4};
 
 template <class T> std::vector<T> stored_as(const std::vector<float>& x) {
     std::vector<T> v(x.size());
@@ -35,23 +35,23 @@ struct OnCard {
 };
 
 // By way of the card's scratch and tiles, whose bytes are no zeros.
-template <class T> OnCard quantize_on_card(TestRank& rank, const QuantSpec& spec, const std::vector<T>& x) {
-    OnCard result{false, std::vector<std::byte>(quant_layout(spec, std::int64_t(x.size())).bytes, std::byte(0x5a))};
+template <class T> OnCard quantize_on_card(TestRank& rank, const Block4& spec, const std::vector<T>& x) {
+    OnCard result{false, std::vector<std::byte>(quant_bytes(spec, 1, std::int64_t(x.size())), std::byte(0x5a))};
+    const std::int64_t n = std::int64_t(x.size());
     rank.ctx.run({"test", {}, {}, {}}, [&](const auto& device) {
         if constexpr (std::is_same_v<std::remove_cvref_t<decltype(device)>, CudaDevice>) {
-            REQUIRE(fits_on_card(device, spec, std::int64_t(x.size())));
-            const std::vector<std::byte> other(result.bytes.size() + quantize_workspace(spec, std::int64_t(x.size())),
-                                               std::byte(0xa5));
+            REQUIRE(fits_on_card(device, spec, 1, n));
+            const std::vector<std::byte> other(result.bytes.size() + spec.card_workspace(1, n), std::byte(0xa5));
             rank.ctx.load(device.tiles->memory().data(), other);
-            result.finite = quantize(device, spec, dtype_of<T>, std::as_bytes(std::span(x)), result.bytes);
+            result.finite = quantize(device, spec, {std::as_bytes(std::span(x)), dtype_of<T>, 1, n}, result.bytes);
         }
     });
     return result;
 }
 
-template <class T> void check_equal(TestRank& rank, const QuantSpec& spec, const std::vector<float>& x) {
-    INFO(int(spec.format), " nested ", spec.nested, " block ", spec.block, " of ", spec.nested_block, ", ", x.size(),
-         " ", name_of(dtype_of<T>));
+template <class T> void check_equal(TestRank& rank, const Block4& spec, const std::vector<float>& x) {
+    INFO(std::string(spec.name()), " nested ", spec.nested, " block ", spec.block, " of ", spec.nested_block, ", ",
+         x.size(), " ", name_of(dtype_of<T>));
     const std::vector<T> stored = stored_as<T>(x);
     const OnCard got = quantize_on_card(rank, spec, stored);
     REQUIRE(got.finite);
@@ -120,17 +120,17 @@ std::vector<float> undecided_mean(std::uint64_t seed) {
 TEST_CASE("a card quantizes to the CPU's bytes: any format, block and size") {
     if (!has_card()) return;
     TestRank rank(DType::f32, 1, DeviceKind::cuda);
-    for (WeightFormat format : formats)
+    for (Block4::Book format : formats)
         for (bool nested : {false, true}) {
             for (int block : {32, 64, 128, 256, 512, 1024, 2048, 4096}) {
-                const QuantSpec spec{.format = format, .nested = nested, .block = block};
+                const Block4 spec{.book = format, .nested = nested, .block = block};
                 check_equal<bf16>(rank, spec, normal_weights(3 * 4096 + 77, std::uint64_t(block)));
                 check_equal<f16>(rank, spec, normal_weights(std::size_t(block) + 1, 1));
                 check_equal<float>(rank, spec, normal_weights(2 * std::size_t(block), 2));
             }
             for (std::size_t n : {1, 2, 7, 8, 9, 31, 33, 63, 65, 2047, 2048, 2049, 4095, 4097}) {
-                check_equal<bf16>(rank, {.format = format, .nested = nested}, normal_weights(n, n));
-                check_equal<float>(rank, {.format = format, .nested = nested, .block = 32}, normal_weights(n, n));
+                check_equal<bf16>(rank, {.book = format, .nested = nested}, normal_weights(n, n));
+                check_equal<float>(rank, {.book = format, .nested = nested, .block = 32}, normal_weights(n, n));
             }
         }
     for (int nested_block : {1, 3, 64, 1000})
@@ -143,7 +143,7 @@ TEST_CASE("a card adds absmax in the CPU's order") {
     int other_in_order = 0;
     for (std::uint64_t seed = 0; seed < 16; seed++) {
         const std::vector<float> absmax = undecided_mean(seed), x = blocks_with(absmax);
-        const QuantSpec spec{.block = 32};
+        const Block4 spec{.block = 32};
         check_equal<float>(rank, spec, x);
         const double sum = std::accumulate(absmax.begin(), absmax.end(), 0.0);
         other_in_order += float(sum / double(absmax.size())) != *Quantized(spec, x).view.offset;
@@ -156,12 +156,12 @@ TEST_CASE("a card takes ties, zeros and the smallest and largest blocks as the C
     if (!has_card()) return;
     TestRank rank(DType::f32, 1, DeviceKind::cuda);
     check_equal<float>(rank, {.block = 32, .nested_block = 4}, blocks_with(nested_ties()));
-    for (WeightFormat format : formats) {
+    for (Block4::Book format : formats) {
         for (bool nested : {false, true}) {
-            const QuantSpec spec{.format = format, .nested = nested, .block = 32};
+            const Block4 spec{.book = format, .nested = nested, .block = 32};
             check_equal<float>(rank, spec, ties());
             check_equal<float>(rank, spec, std::vector<float>(5000, 0.0f));
-            check_equal<bf16>(rank, {.format = format, .nested = nested, .block = 4096},
+            check_equal<bf16>(rank, {.book = format, .nested = nested, .block = 4096},
                               std::vector<float>(5000, -0.0f));
         }
         std::vector<float> x = normal_weights(64 * 300, 9);
@@ -171,12 +171,12 @@ TEST_CASE("a card takes ties, zeros and the smallest and largest blocks as the C
             for (std::size_t i = 64 * block; i < 64 * (block + 1); i++) x[i] = std::clamp(x[i] * scale, -most, most);
         }
         for (bool nested : {false, true}) {
-            check_equal<float>(rank, {.format = format, .nested = nested}, x);
-            check_equal<bf16>(rank, {.format = format, .nested = nested}, normal_weights(6400, 10));
+            check_equal<float>(rank, {.book = format, .nested = nested}, x);
+            check_equal<bf16>(rank, {.book = format, .nested = nested}, normal_weights(6400, 10));
         }
         std::vector<float> small = normal_weights(6400, 11);
         for (float& e : small) e *= 0x1p-20f;  // subnormal in f16
-        check_equal<f16>(rank, {.format = format}, small);
+        check_equal<f16>(rank, {.book = format}, small);
     }
 }
 
@@ -211,7 +211,7 @@ TEST_CASE("a card refuses what the CPU refuses") {
     if (!has_card()) return;
     const std::vector<float> x(64);
     TestRank rank(DType::f32, 1, DeviceKind::cuda);
-    CHECK_THROWS_AS(quantize_on_card(rank, {.format = WeightFormat{9}}, x), Error);
+    CHECK_THROWS_AS(quantize_on_card(rank, {.book = Block4::Book{9}}, x), Error);
     CHECK_THROWS_AS(quantize_on_card(rank, {.block = 48}, x), Error);
     CHECK_THROWS_AS(quantize_on_card(rank, {}, std::vector<double>(64)), Error);
 }

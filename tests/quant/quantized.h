@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "quant/quantize.h"
@@ -10,23 +11,52 @@
 
 namespace tandem {
 
+// The parts of a weight in a 4-bit block format.
+struct Block4View {
+    const std::uint8_t* codes;
+    const float* absmax;               // null when nested
+    const std::uint8_t* absmax_codes;  // null unless nested, as are the rest but the code book
+    const float *nested_absmax, *code_book, *nested_map, *offset;
+
+    Block4View(const Block4& spec, std::int64_t elements, const std::byte* bytes) {
+        const QuantParts parts = spec.parts(1, elements);
+        auto find = [&]<class T>(const char* name, T) -> const T* {
+            for (const QuantPart& p : parts)
+                if (std::string_view(p.name) == name) return reinterpret_cast<const T*>(bytes + p.at);
+            return nullptr;
+        };
+        codes = find("codes", std::uint8_t());
+        absmax = spec.nested ? nullptr : find("absmax", float());
+        absmax_codes = spec.nested ? find("absmax", std::uint8_t()) : nullptr;
+        nested_absmax = find("nested_absmax", float());
+        code_book = find("quant_map", float());
+        nested_map = find("nested_quant_map", float());
+        offset = find("nested_offset", float());
+    }
+};
+
 struct Quantized {
     std::vector<std::byte> bytes;
-    QuantTensor view;
+    bool finite;
+    QuantTensor tensor;
+    Block4View view;
 
-    Quantized(const QuantSpec& spec, const std::vector<float>& x, int threads = 1) {
-        const auto n = std::int64_t(x.size());
-        bytes.assign(quant_layout(spec, n).bytes, std::byte(0xa5));  // what quantize leaves unwritten shows
-        ThreadPool pool(threads);
-        quantize(spec, x.data(), n, bytes.data(), pool);
-        view = quant_view(spec, 1, n, bytes.data());
-    }
+    Quantized(const Block4& spec, const std::vector<float>& x, int threads = 1)
+        : bytes(quant_bytes(spec, 1, std::int64_t(x.size())), std::byte(0xa5)),  // what stays unwritten shows
+          finite(encode(spec, x, threads)), tensor{spec, 1, std::int64_t(x.size()), bytes.data()},
+          view(spec, tensor.cols, bytes.data()) {}
     Quantized(const Quantized&) = delete;
 
     template <class T = float> std::vector<T> values() const {
-        std::vector<T> out(std::size_t(view.rows * view.cols));
-        dequantize(view, 0, view.rows * view.cols, out.data());
+        std::vector<T> out(std::size_t(tensor.cols));
+        dequantize(tensor, 0, tensor.cols, out.data());
         return out;
+    }
+
+  private:
+    bool encode(const Block4& spec, const std::vector<float>& x, int threads) {
+        ThreadPool pool(threads);
+        return quantize(spec, x.data(), 1, std::int64_t(x.size()), bytes.data(), pool);
     }
 };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "ops/gemm/gemm.h"
+#include "ops/gemm/matmul.h"
 #include "runtime/cuda/cards.h"
 #include "tools/session/model.h"
 
@@ -67,7 +67,7 @@ MemoryNeed memory_need(const ModelRecipe& recipe, const LaunchOptions& launch, s
 std::string kernels_of(const Context& ctx) {
     if constexpr (build::has_cuda)
         if (ctx.device() == DeviceKind::cuda) return kernels_of_card(ctx.card());
-    return gemm_kernel_name(ctx.compute_type());
+    return matmul_kernel_name(ctx.compute_type());
 }
 
 }  // namespace tandem

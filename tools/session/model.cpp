@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "models/io/bnb.h"
 #include "models/io/file_kind.h"
 #include "models/io/files.h"
 #include "models/io/find_model.h"
 #include "models/io/hf_config.h"
+#include "models/io/stored_weight.h"
 #include "models/io/tensor_facts.h"
 #include "models/text/template_tokens.h"
 #include "models/text/tokenizer_config.h"
@@ -84,12 +84,11 @@ DType compute_type(Precision precision) { return precision == Precision::bf16 ? 
 
 WeightFormats base_quant(const Model& model, const ModelRecipe& recipe) {
     if (model.weights)
-        if (std::map<std::string, QuantSpec> stored = bnb_weights(*model.weights); !stored.empty()) return stored;
+        if (std::map<std::string, QuantSpec> stored = stored_weights(*model.weights); !stored.empty()) return stored;
     if (recipe.train_type != TrainType::qlora) return {};
-    QuantSpec spec;
-    spec.format = recipe.quant_type == QuantType::nf4 ? WeightFormat::nf4 : WeightFormat::fp4;
-    spec.nested = recipe.double_quant;
-    return spec;
+    Block4 spec{.book = recipe.quant_type == QuantType::nf4 ? Block4::Book::nf4 : Block4::Book::fp4,
+                .nested = recipe.double_quant};
+    return QuantSpec(spec);
 }
 
 std::string note_of(const Adapter& adapter) {

@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "models/io/bnb.h"
+#include "models/io/stored_weight.h"
 #include "quant/quantize.h"
 #include "runtime/thread_pool.h"
 #include "tests/models/io/support.h"
@@ -64,12 +64,12 @@ std::set<std::string> quantized(const fs::path& folder, TrainType type) {
 // The weight as the dense numbers that its 4 bits stand for.
 void make_dense(ModelVariant& m, const std::string& from, const std::string& weight) {
     CheckpointFiles files = CheckpointFiles::open(golden / "models" / from);
-    BnbWeight w = *find_bnb_weight(files, weight);
-    std::vector<std::byte> bytes(quant_layout(w.spec, w.rows * w.cols).bytes);
-    copy_bnb_weight(w, bytes);
+    StoredWeight w = *find_stored_weight(files, weight);
+    std::vector<std::byte> bytes(quant_bytes(w.spec, w.rows, w.cols));
+    w.copy(bytes);
     std::vector<float> values(std::size_t(w.rows * w.cols));
-    dequantize(quant_view(w.spec, w.rows, w.cols, bytes.data()), 0, std::int64_t(values.size()), values.data());
-    for (const std::string& name : bnb_tensors(weight, w.spec)) m.tensors.erase(name);
+    dequantize(QuantTensor{w.spec, w.rows, w.cols, bytes.data()}, 0, std::int64_t(values.size()), values.data());
+    for (const std::string& name : w.tensors) m.tensors.erase(name);
     m.add(weight, {w.rows, w.cols});
     std::memcpy(m.tensors.at(weight).bytes.data(), values.data(), values.size() * sizeof(float));
 }
@@ -79,21 +79,21 @@ void make_4bit(ModelVariant& m, const std::string& weight, int block) {
     ModelVariant::Part dense = m.tensors.at(weight);
     std::vector<float> values(dense.bytes.size() / size_of(dense.dtype));
     to_float(dense.dtype, std::as_bytes(std::span(dense.bytes)), values);
-    const QuantSpec spec{.format = WeightFormat::nf4, .nested = false, .block = block};
+    const Block4 spec{.book = Block4::Book::nf4, .nested = false, .block = block};
     const std::int64_t n = std::int64_t(values.size());
-    std::vector<std::byte> bytes(quant_layout(spec, n).bytes);
+    const QuantParts parts = spec.parts(1, n);
+    std::vector<std::byte> bytes(parts.bytes());
     ThreadPool pool(1);
-    quantize(spec, values.data(), n, bytes.data(), pool);
-    const QuantLayout at = quant_layout(spec, n);
-    auto part = [&](std::size_t from, std::size_t size) {
-        return std::string(reinterpret_cast<const char*>(bytes.data()) + from, size);
+    REQUIRE(quantize(spec, values.data(), 1, n, bytes.data(), pool));
+    auto part = [&](int i) {
+        return std::string(reinterpret_cast<const char*>(bytes.data()) + parts[i].at, parts[i].bytes());
     };
     std::string state = nlohmann::json{{"quant_type", "nf4"}, {"blocksize", block}, {"dtype", "float32"},
                                        {"shape", dense.dims}}
                             .dump();
-    m.tensors[weight] = {DType::u8, {n / 2, 1}, part(at.codes, std::size_t(n / 2))};
-    m.tensors[weight + ".absmax"] = {DType::f32, {n / block}, part(at.absmax, std::size_t(n / block) * 4)};
-    m.tensors[weight + ".quant_map"] = {DType::f32, {16}, part(at.tables, 64)};
+    m.tensors[weight] = {DType::u8, {n / 2, 1}, part(0)};
+    m.tensors[weight + ".absmax"] = {DType::f32, {n / block}, part(1)};
+    m.tensors[weight + ".quant_map"] = {DType::f32, {16}, part(2)};
     m.tensors[weight + ".quant_state.bitsandbytes__nf4"] = {DType::u8, {std::int64_t(state.size())}, state};
 }
 

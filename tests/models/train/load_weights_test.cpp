@@ -46,8 +46,8 @@ Params small_llama(const ParamSetup& setup) {
     c.attention_bias = {.qkv = true, .o = true}, c.mlp_bias = true;
     return make_params(c, setup);
 }
-Params small_llama(const QuantSpec& spec) {
-    return small_llama({.compute = DType::bf16, .quant = spec, .lora = {}});
+Params small_llama(const Block4& spec) {
+    return small_llama({.compute = DType::bf16, .quant = QuantSpec(spec), .lora = {}});
 }
 
 struct BadWeight {
@@ -103,9 +103,9 @@ void check_same(const Loaded& a, const Loaded& b) {
 TEST_CASE_TEMPLATE("a rank on a card loads the bytes that one on a CPU loads", T, bf16, f16, float, double) {
     if (!has_card()) return;
     Scratch scratch;
-    for (WeightFormat format : {WeightFormat::nf4, WeightFormat::fp4})
+    for (Block4::Book format : {Block4::Book::nf4, Block4::Book::fp4})
         for (bool nested : {false, true}) {
-            const Params params = small_llama({.format = format, .nested = nested});
+            const Params params = small_llama({.book = format, .nested = nested});
             const CheckpointFiles files = checkpoint<T>(scratch / "model.safetensors", params);
             check_same(load(params, &files, DeviceKind::cuda), load(params, &files, DeviceKind::cpu));
         }
@@ -113,7 +113,7 @@ TEST_CASE_TEMPLATE("a rank on a card loads the bytes that one on a CPU loads", T
 
 TEST_CASE("noise is quantized on a card as on a CPU, and on the host where tiles are too small") {
     if (!has_card()) return;
-    const Params params = small_llama(QuantSpec{});
+    const Params params = small_llama(Block4());
     const Loaded want = load(params, nullptr, DeviceKind::cpu);
     check_same(load(params, nullptr, DeviceKind::cuda), want);
     check_same(load(params, nullptr, DeviceKind::cuda, 0), want);

@@ -56,17 +56,17 @@ inline void check_product(DType type, std::int64_t m, std::int64_t n, std::int64
 
 struct QuantizedWeight {
     std::vector<std::byte> bytes;
-    QuantizedWeight(const QuantSpec& spec, std::int64_t elements) : bytes(quant_layout(spec, elements).bytes) {
+    QuantizedWeight(const Block4& spec, std::int64_t elements) : bytes(quant_bytes(spec, 1, elements)) {
         std::vector<float> w(static_cast<std::size_t>(elements));
         std::mt19937 random(5);
         std::normal_distribution<float> normal;
         for (float& e : w) e = normal(random);
         ThreadPool pool(1);
-        quantize(spec, w.data(), elements, bytes.data(), pool);
+        REQUIRE(quantize(spec, w.data(), 1, elements, bytes.data(), pool));
     }
     // As a product in `type` sees it.
-    std::vector<double> values(const QuantSpec& spec, std::int64_t elements, DType type) const {
-        const QuantTensor view = quant_view(spec, 1, elements, bytes.data());
+    std::vector<double> values(const Block4& spec, std::int64_t elements, DType type) const {
+        const QuantTensor view{spec, 1, elements, bytes.data()};
         return visit_compute(type, [&]<class T>() {
             std::vector<T> v(static_cast<std::size_t>(elements));
             dequantize(view, 0, elements, v.data());

@@ -8,8 +8,8 @@ namespace {
 
 enum class Way { chosen, few, some, tile };
 
-inline void run(const CudaDevice& device, const QMatmul& args, Way way) {
-    if (way == Way::chosen) qmatmul(device, args);
+inline void run(const CudaDevice& device, const MatmulArgs& args, Way way) {
+    if (way == Way::chosen) matmul(device, args);
     if (way == Way::few) qmatmul_few(device, args);
     if (way == Way::some) qmatmul_some(device, args);
     if (way == Way::tile) qmatmul_tile(device, args);
@@ -19,7 +19,7 @@ struct Case {
     std::int64_t tokens, out, in;
     DType type = DType::bf16;
     bool bias = false;
-    QuantSpec spec = {};
+    Block4 spec = {};
 };
 
 void check_forward(const Case& s, Way way = Way::chosen) {
@@ -30,10 +30,11 @@ void check_forward(const Case& s, Way way = Way::chosen) {
     const std::vector<double> w = q.values(s.spec, s.out * s.in, s.type), x = bf16_numbers(s.tokens * s.in, 1);
     const std::vector<double> bias = bf16_numbers(s.out, 2);
     const Tensor y = tensor_of(ctx, {s.tokens, s.out}, s.type, std::vector<double>(std::size_t(s.tokens * s.out), 99));
-    const QMatmul args{tensor_of(ctx, {s.tokens, s.in}, s.type, x),
-                       {s.spec, s.out, s.in, weight.data()},
-                       s.bias ? tensor_of(ctx, {s.out}, s.type, bias) : Tensor(),
-                       y};
+    const Tensor x_there = tensor_of(ctx, {s.tokens, s.in}, s.type, x);
+    const Tensor bias_there = s.bias ? tensor_of(ctx, {s.out}, s.type, bias) : Tensor();
+    const QuantTensor quant{s.spec, s.out, s.in, weight.data()};
+    MatmulArgs args = product(y, s.in, operand(x_there), {.transposed = true, .quant = &quant});
+    args.bias = bias_there.data();
     on_card(ctx, [&](const CudaDevice& device) { run(device, args, way); });
     std::vector<double> base(std::size_t(s.tokens * s.out));
     for (std::size_t i = 0; i < base.size() && s.bias; i++) base[i] = bias[i % std::size_t(s.out)];
@@ -54,8 +55,9 @@ void check_backward(const Case& s, bool adds, bool in_place) {
     const Tensor dy_there = tensor_of(ctx, {s.tokens, s.out}, s.type, dy);
     const Tensor there = tensor_of(ctx, {s.tokens, s.in}, s.type, before);
     const Tensor dx = in_place ? there : ctx.empty({s.tokens, s.in}, s.type, "dx");
+    const QuantTensor quant{s.spec, s.out, s.in, weight.data()};
     on_card(ctx, [&](const CudaDevice& device) {
-        qmatmul_transposed(device, {dy_there, {s.spec, s.out, s.in, weight.data()}, {dx, adds ? there : Tensor()}});
+        matmul(device, product(dx, s.out, operand(dy_there), {.quant = &quant}, adds ? there : Tensor()));
     });
     check_product(s.type, s.tokens, s.in, s.out, {dy, s.out}, {w, s.in}, 1, adds ? before : std::vector<double>(),
                   values_of(ctx, dx));
@@ -88,10 +90,10 @@ TEST_CASE("qmatmul on a card, by every way, for any number of tokens") {
 TEST_CASE("qmatmul on a card: every block, codes of both formats") {
     if (!has_card()) return;
     for (int block : {32, 128, 4096})
-        for (WeightFormat format : {WeightFormat::nf4, WeightFormat::fp4})
+        for (Block4::Book format : {Block4::Book::nf4, Block4::Book::fp4})
             for (std::int64_t tokens : {5, 40}) {
                 check_forward(
-                    {tokens, 33, 160, DType::bf16, false, {.format = format, .block = block, .nested_block = 7}});
+                    {tokens, 33, 160, DType::bf16, false, {.book = format, .block = block, .nested_block = 7}});
             }
 }
 

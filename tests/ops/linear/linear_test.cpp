@@ -21,13 +21,13 @@ Tensor indices(Context& ctx, std::int64_t count) {
 struct QuantizedParam {
     std::vector<std::byte> bytes;
     std::vector<double> values;
-    QuantizedParam(const QuantSpec& spec, const Shape& s)
-        : bytes(quant_layout(spec, s.elements()).bytes), values(std::size_t(s.elements())) {
+    QuantizedParam(const Block4& spec, const Shape& s)
+        : bytes(quant_bytes(spec, s[0], s[1])), values(std::size_t(s.elements())) {
         std::vector<float> w(values.size());
         for (std::size_t i = 0; i < w.size(); i++) w[i] = std::sin(float(i));
         ThreadPool pool(1);
-        quantize(spec, w.data(), s.elements(), bytes.data(), pool);
-        dequantize(quant_view(spec, s[0], s[1], bytes.data()), 0, s.elements(), values.data());
+        REQUIRE(quantize(spec, w.data(), s[0], s[1], bytes.data(), pool));
+        dequantize(QuantTensor{spec, s[0], s[1], bytes.data()}, 0, s.elements(), values.data());
     }
 };
 
@@ -116,11 +116,11 @@ Pass pass_of(TestRank& rank, DType type, const Weight& w, const Shape& s) {
 TEST_CASE("a quantized weight gives the bits of the dense weight that it stands for") {
     const Shape shape{6, 64};
     for (DeviceKind kind : device_kinds())
-        for (WeightFormat format : {WeightFormat::nf4, WeightFormat::fp4})
+        for (Block4::Book format : {Block4::Book::nf4, Block4::Book::fp4})
             for (bool nested : {false, true})
                 for (DType type : {DType::f64, DType::f32, DType::bf16}) {
                     if (kind == DeviceKind::cuda && type == DType::f64) continue;
-                    QuantSpec spec{.format = format, .nested = nested};
+                    Block4 spec{.book = format, .nested = nested};
                     QuantizedParam q(spec, shape);
                     TestRank rank(type, 1, kind);
                     Param dense = rank.store.add_frozen(shape, q.values);

@@ -18,7 +18,7 @@ class QuantizedWeight {
   public:
     QuantizedWeight(const Tensor& weight, const QuantSpec& spec)  // [out, in] f32 | bf16
         : spec_(spec), shape_(weight.shape()),
-          bytes_(new_tensor({std::int64_t(quant_layout(spec, weight.elements()).bytes)}, DType::u8)) {
+          bytes_(new_tensor({std::int64_t(quant_bytes(spec, shape_[0], shape_[1]))}, DType::u8)) {
         on_local_rank([&](Context& ctx) {
             if (weight.dtype() == DType::f32) return encode(ctx, weight.as<float>());
             const bf16* from = weight.as<bf16>();
@@ -33,7 +33,7 @@ class QuantizedWeight {
 
     Tensor dequantize(DType dtype) const {
         Tensor out = new_tensor(shape_, dtype);
-        const QuantTensor q = quant_view(spec_, shape_[0], shape_[1], bytes_.data());
+        const QuantTensor q{spec_, shape_[0], shape_[1], bytes_.data()};
         on_local_rank([&](Context& ctx) {
             ctx.cpu().pool->parallel_for(shape_[0], [&](std::int64_t row) {
                 const std::int64_t first = row * shape_[1];
@@ -67,25 +67,16 @@ class QuantizedWeight {
     }
 
     nb::dict parts() const {
-        const QuantLayout at = quant_layout(spec_, shape_.elements());
-        const std::int64_t n = shape_.elements(), blocks = (n + spec_.block - 1) / spec_.block;
         nb::dict all;
-        auto add = [&](const char* name, std::size_t offset, std::int64_t size, DType dtype) {
-            all[name] = Array{part_of(bytes_, offset, {size}, dtype), true};
-        };
-        add("codes", at.codes, (n + 1) / 2, DType::u8);
-        add("absmax", at.absmax, blocks, spec_.nested ? DType::u8 : DType::f32);
-        add("quant_map", at.tables, 16, DType::f32);
-        if (!spec_.nested) return all;
-        add("nested_absmax", at.nested_absmax, (blocks + spec_.nested_block - 1) / spec_.nested_block, DType::f32);
-        add("nested_quant_map", at.tables + at.map_at, 256, DType::f32);
-        add("nested_offset", at.tables + at.offset_at, 1, DType::f32);
+        for (const QuantPart& part : quant_parts(spec_, shape_[0], shape_[1]))
+            all[part.name] = Array{part_of(bytes_, part.at, {part.elements}, part.dtype), true};
         return all;
     }
 
   private:
     void encode(Context& ctx, const float* from) {
-        quantize(spec_, from, shape_.elements(), bytes_.data(), *ctx.cpu().pool);
+        if (!quantize(spec_, from, shape_[0], shape_[1], bytes_.data(), *ctx.cpu().pool))
+            throw Error("[quantize] expected finite weights, got NaN or infinity; repair the checkpoint");
     }
     WeightBytes weight() const { return {Tensor(bytes_.data(), shape_, DType::u8), spec_}; }
     Cost cost_of(const Tensor& from, const Tensor& to) const {
@@ -104,11 +95,9 @@ class QuantizedWeight {
     Tensor bytes_;
 };
 
-const char* format_name(WeightFormat f) { return f == WeightFormat::nf4 ? "nf4" : "fp4"; }
-
-WeightFormat format_named(const std::string& name) {
-    if (name == "nf4") return WeightFormat::nf4;
-    if (name == "fp4") return WeightFormat::fp4;
+Block4 format_named(const std::string& name) {
+    for (Block4::Book book : {Block4::Book::nf4, Block4::Book::fp4})
+        if (Block4 format{.book = book}; format.name() == name) return format;
     throw InputError("[quantize] expected the format nf4 or fp4, got " + name);
 }
 
@@ -136,9 +125,9 @@ void bind_quantized_weight(nb::module_& m) {
         "with its absmax. Made by quantize().")
         .def_prop_ro("shape", [](const QuantizedWeight& w) { return nb::make_tuple(w.shape()[0], w.shape()[1]); },
                      nb::sig("def shape(self) -> tuple[int, int]"), "(out, in)")
-        .def_prop_ro("quant_type", [](const QuantizedWeight& w) { return format_name(w.spec().format); },
+        .def_prop_ro("quant_type", [](const QuantizedWeight& w) { return std::string(name_of(w.spec())); },
                      "'nf4' or 'fp4'")
-        .def_prop_ro("double_quant", [](const QuantizedWeight& w) { return w.spec().nested; },
+        .def_prop_ro("double_quant", [](const QuantizedWeight& w) { return std::get<Block4>(w.spec()).nested; },
                      "Whether the absmax are 8-bit codes with scales of their own.")
         .def_prop_ro("nbytes", &QuantizedWeight::bytes, "Bytes of all parts, with the padding between them.")
         .def("dequantize",
@@ -163,7 +152,9 @@ void bind_quantized_weight(nb::module_& m) {
                      "nested_offset float32 [1].");
     m.def("quantize",
           [](nb::handle w, const std::string& quant_type, nb::bool_ double_quant) {
-              return make(w, {format_named(quant_type), bool(double_quant)});
+              Block4 format = format_named(quant_type);
+              format.nested = bool(double_quant);
+              return make(w, format);
           },
           nb::arg("w"), nb::arg("quant_type") = "nf4", nb::arg("double_quant") = true,
           nb::sig("def quantize(w: object, quant_type: str = 'nf4', double_quant: bool = True) -> QuantizedWeight"),

@@ -1,4 +1,4 @@
-#include "ops/gemm/gemm.h"
+#include "ops/gemm/matmul.h"
 
 #include <fmt/core.h>
 
@@ -56,11 +56,12 @@ struct Panels {
 
 std::size_t sum_bytes(const MicroKernel& kernel) { return std::max(size_of(kernel.type), sizeof(float)); }
 
-const void* element(const GemmOperand& x, std::int64_t row, std::int64_t col) {
+const void* element(const MatmulOperand& x, std::int64_t row, std::int64_t col) {
     return static_cast<const std::byte*>(x.data) + std::size_t(row * x.stride + col) * size_of(x.dtype);
 }
 
-void pack_a(const MicroKernel& kernel, const GemmOperand& a, Extent rows, Extent k, std::int64_t padded_k, void* out) {
+void pack_a(const MicroKernel& kernel, const MatmulOperand& a, Extent rows, Extent k, std::int64_t padded_k,
+            void* out) {
     const PackBlock block{.data = a.transposed ? element(a, k.begin, rows.begin) : element(a, rows.begin, k.begin),
                           .dtype = a.dtype,
                           .stride = a.stride,
@@ -71,26 +72,31 @@ void pack_a(const MicroKernel& kernel, const GemmOperand& a, Extent rows, Extent
     kernel.pack(block, kernel.a, out);
 }
 
-void pack_b(const MicroKernel& kernel, const GemmArgs& args, Extent cols, Extent k, std::int64_t padded_k,
-            const Panels& scratch) {
-    GemmOperand b = args.b;
+// One product: what multiplies it, and what decodes B where it is quantized.
+struct BlockedProduct {
+    const MicroKernel& kernel;
+    const MatmulArgs& args;
+    RangeDecoder decode;
+};
+
+void pack_b(const BlockedProduct& p, Extent cols, Extent k, std::int64_t padded_k, const Panels& scratch) {
+    const MatmulOperand& b = p.args.b;
     Extent stored_rows = b.transposed ? cols : k, stored_cols = b.transposed ? k : cols;
     PackBlock block{.along_k = b.transposed, .lines = cols.count, .k = k.count, .padded_k = padded_k};
     if (b.quant) {
-        block.dtype = args.a.dtype;
+        block.dtype = p.args.a.dtype;
         block.stride = stored_cols.count;
         block.data = scratch.weights;
         for (std::int64_t i = 0; i < stored_rows.count; i++) {
             std::byte* out = scratch.weights + std::size_t(i * block.stride) * size_of(block.dtype);
-            kernel.dequantize(*b.quant, (stored_rows.begin + i) * b.quant->cols + stored_cols.begin, stored_cols.count,
-                              block.dtype, out);
+            p.decode((stored_rows.begin + i) * b.quant->cols + stored_cols.begin, stored_cols.count, block.dtype, out);
         }
     } else {
         block.dtype = b.dtype;
         block.stride = b.stride;
         block.data = element(b, stored_rows.begin, stored_cols.begin);
     }
-    kernel.pack(block, kernel.b, scratch.b);
+    p.kernel.pack(block, p.kernel.b, scratch.b);
 }
 
 // All strips of A against all strips of B; one strip of B stays in the cache meanwhile.
@@ -104,7 +110,9 @@ void multiply_panels(const MicroKernel& kernel, std::int64_t rows, std::int64_t 
                             scratch.sums + std::size_t(row * sums_stride + col) * sum_bytes(kernel), sums_stride);
 }
 
-void compute_tile(const MicroKernel& kernel, const GemmArgs& args, Extent rows, Extent cols, std::byte* memory) {
+void compute_tile(const BlockedProduct& p, Extent rows, Extent cols, std::byte* memory) {
+    const MicroKernel& kernel = p.kernel;
+    const MatmulArgs& args = p.args;
     const Panels scratch{memory, memory + a_bytes, memory + a_bytes + b_bytes, memory + a_bytes + 2 * b_bytes};
     const std::int64_t sums_stride = round_up(cols.count, kernel.b.width);
     const std::int64_t panel_k = part_of_k(kernel, args.k), step = std::max(kernel.a.step, kernel.b.step);
@@ -113,36 +121,37 @@ void compute_tile(const MicroKernel& kernel, const GemmArgs& args, Extent rows, 
         const Extent k{begin, std::min(panel_k, args.k - begin)};
         const std::int64_t padded_k = round_up(k.count, step);
         pack_a(kernel, args.a, rows, k, padded_k, scratch.a);
-        pack_b(kernel, args, cols, k, padded_k, scratch);
+        pack_b(p, cols, k, padded_k, scratch);
         multiply_panels(kernel, rows.count, cols.count, padded_k, scratch, sums_stride);
     }
     kernel.store(args, {scratch.sums, sums_stride, rows.begin, cols.begin, rows.count, cols.count});
 }
 
-DType widest(const GemmArgs& args) {
+DType widest(const MatmulArgs& args) {
     const DType b = args.b.quant ? args.a.dtype : args.b.dtype;
     return size_of(args.a.dtype) >= size_of(b) ? args.a.dtype : b;
 }
 
 void check_dtype(const char* name, DType t) {
     if (t != DType::f64 && t != DType::f32 && t != DType::bf16)
-        throw Error(fmt::format("[gemm] expected f64, f32 or bf16 for {}, got {}; convert it first", name, name_of(t)));
+        throw Error(
+            fmt::format("[matmul] expected f64, f32 or bf16 for {}, got {}; convert it first", name, name_of(t)));
 }
 
 void check_stride(const char* name, std::int64_t stride, std::int64_t width) {
     if (stride < width)
-        throw Error(fmt::format("[gemm] expected {} to have a stride of {} or more, got {}", name, width, stride));
+        throw Error(fmt::format("[matmul] expected {} to have a stride of {} or more, got {}", name, width, stride));
 }
 
-void check(const GemmArgs& args) {
-    const GemmOperand &a = args.a, &b = args.b;
+void check(const MatmulArgs& args) {
+    const MatmulOperand &a = args.a, &b = args.b;
     if (args.m < 0 || args.n < 0 || args.k < 0)
-        throw Error(fmt::format("[gemm] expected sizes of 0 or more, got m {}, n {}, k {}", args.m, args.n, args.k));
+        throw Error(fmt::format("[matmul] expected sizes of 0 or more, got m {}, n {}, k {}", args.m, args.n, args.k));
     check_dtype("A", a.dtype);
     check_dtype("C", args.c_dtype);
     check_stride("A", a.stride, a.transposed ? args.m : args.k);
     check_stride("C", args.c_stride, args.n);
-    if (a.quant) throw Error("[gemm] expected a dense A, got a quantized one; swap the operands");
+    if (a.quant) throw Error("[matmul] expected a dense A, got a quantized one; swap the operands");
     if (!b.quant) {
         check_dtype("B", b.dtype);
         check_stride("B", b.stride, b.transposed ? args.k : args.n);
@@ -150,26 +159,28 @@ void check(const GemmArgs& args) {
     }
     const QuantTensor& q = *b.quant;
     const std::int64_t rows = b.transposed ? args.n : args.k, cols = b.transposed ? args.k : args.n;
-    if (q.spec.format != WeightFormat::nf4 && q.spec.format != WeightFormat::fp4)
-        throw Error("[gemm] expected a quantized B to be nf4 or fp4; pass a dense one as data");
     if (q.rows != rows || q.cols != cols)
-        throw Error(fmt::format("[gemm] expected a quantized B of [{}, {}], got [{}, {}]", rows, cols, q.rows, q.cols));
+        throw Error(
+            fmt::format("[matmul] expected a quantized B of [{}, {}], got [{}, {}]", rows, cols, q.rows, q.cols));
 }
 }  // namespace
 
-void gemm_with(const MicroKernel& kernel, const CpuDevice& device, const GemmArgs& args) {
+void matmul_with(const MicroKernel& kernel, const CpuDevice& device, const MatmulArgs& args) {
     check(args);
     if (args.m == 0 || args.n == 0) return;
     const Cut cut = cut_into_tiles(kernel, args.m, args.n);
+    const BlockedProduct blocked{kernel, args, args.b.quant ? kernel.decoder(*args.b.quant) : RangeDecoder()};
     device.pool->parallel_for_thread(cut.down * cut.across, [&](std::int64_t tile, int thread) {
         const std::int64_t row = tile % cut.down * cut.rows, col = tile / cut.down * cut.cols;
-        compute_tile(kernel, args, {row, std::min(cut.rows, args.m - row)}, {col, std::min(cut.cols, args.n - col)},
+        compute_tile(blocked, {row, std::min(cut.rows, args.m - row)}, {col, std::min(cut.cols, args.n - col)},
                      device.of_thread(thread));
     });
 }
 
-void gemm(const CpuDevice& device, const GemmArgs& args) { gemm_with(micro_kernel_for(widest(args)), device, args); }
+void matmul(const CpuDevice& device, const MatmulArgs& args) {
+    matmul_with(micro_kernel_for(widest(args)), device, args);
+}
 
-const char* gemm_kernel_name(DType dtype) { return micro_kernel_for(dtype).name; }
+const char* matmul_kernel_name(DType dtype) { return micro_kernel_for(dtype).name; }
 
 }  // namespace tandem

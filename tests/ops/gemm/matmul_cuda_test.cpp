@@ -1,4 +1,4 @@
-#include "ops/gemm/multiply_cuda.h"
+#include "ops/gemm/matmul.h"
 
 #include "tests/ops/gemm/card.h"
 
@@ -29,12 +29,11 @@ void check_multiply(const Case& s, DType type, DType c_type) {
     const Tensor bias_there = tensor_of(ctx, {s.n}, c_type, bias);
     const Tensor addend = s.addend == Addend::none ? Tensor() : s.addend == Addend::c ? c : other;
     on_card(ctx, [&](const CudaDevice& device) {
-        MatmulArgs args =
-            matmul_args(c, s.k, type, s.a_transposed ? matmul_transposed(a_there) : matmul_operand(a_there),
-                        s.b_transposed ? matmul_transposed(b_there) : matmul_operand(b_there), addend);
-        args.alpha = float(s.alpha);
+        MatmulArgs args = product(c, s.k, s.a_transposed ? transposed(a_there) : operand(a_there),
+                                  s.b_transposed ? transposed(b_there) : operand(b_there), addend);
+        args.alpha = s.alpha;
         args.bias = s.bias ? bias_there.data() : nullptr;
-        multiply(device, args);
+        matmul(device, args);
     });
     std::vector<double> base(before.size());
     for (std::size_t i = 0; i < base.size(); i++)
@@ -68,8 +67,14 @@ TEST_CASE("products on a card: any alignment, transposed or not, onto an addend,
 }
 
 TEST_CASE("products on a card are of one type") {
-    const Tensor a(nullptr, {1}, DType::bf16), b(nullptr, {1}, DType::f32);
-    CHECK(common_type(b, b) == DType::f32);
-    CHECK_THROWS_WITH(common_type(a, b), "[matmul] expected factors of one type on a card, got bf16 and f32; load "
-                                         "weights in the type that is computed in");
+    if (!has_card()) return;
+    TestRank rank(DType::f32, 1, DeviceKind::cuda);
+    Context& ctx = rank.ctx;
+    const Tensor a = ctx.empty({8, 8}, DType::bf16, "a"), b = ctx.empty({8, 8}, DType::f32, "b");
+    on_card(ctx, [&](const CudaDevice& device) {
+        CHECK_NOTHROW(matmul(device, product(b, 8, operand(b), operand(b))));
+        CHECK_THROWS_WITH(matmul(device, product(b, 8, operand(a), operand(b))),
+                          "[matmul] expected factors of one type on a card, got bf16 and f32; load weights in the type "
+                          "that is computed in");
+    });
 }

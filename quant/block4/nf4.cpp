@@ -1,4 +1,4 @@
-#include "quant/nf4/nf4.h"
+#include "quant/block4/nf4.h"
 
 #include "quant/block4/encode_block.h"
 

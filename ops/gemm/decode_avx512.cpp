@@ -1,12 +1,11 @@
-// The 16 values of a block are made once, in a register; an element is then one lane of a permutation by the codes.
+// The 16 values of a group are made once, in a register; an element is then one lane of a permutation by the codes.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // in <immintrin.h>: GCC bug 105593
 #include <immintrin.h>
 
 #include <algorithm>
-#include <bit>
 
-#include "ops/gemm/machines.h"
-#include "quant/quant_tensor.h"
+#include "ops/gemm/range_decoder.h"
+#include "runtime/dtype.h"
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
 
@@ -57,30 +56,46 @@ TARGET inline __m512i make_table(__m512 values, bf16) {
 }
 TARGET inline __m512 make_table(__m512 values, float) { return values; }
 
-template <class T> TARGET void dequantize_to(const QuantTensor& weight, std::int64_t begin, std::int64_t end, T* out) {
-    const __m512 code_book = _mm512_loadu_ps(weight.code_book);
-    const int shift = std::countr_zero(unsigned(weight.spec.block));
+// As two halves, which is how they are stored: a load of more than a store wrote would wait for the memory.
+TARGET inline __m512 load_values(const float (&v)[16]) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_load_ps(v)), _mm256_load_ps(v + 8), 1);
+}
+
+template <class Decoder, class T>
+TARGET void decode(const std::byte* weight, const typename Decoder::Places& at, std::int64_t begin, std::int64_t end,
+                   T* out) {
+    static_assert(Decoder::bits == 4);
+    const Decoder decoder(weight, at);
+    const auto* codes = reinterpret_cast<const std::uint8_t*>(weight);
+    const int group_log2 = Decoder::group_log2(at);
     while (begin < end) {
-        const std::int64_t block = begin >> shift;
-        const std::int64_t stop = std::min(end, (block + 1) << shift);
-        const float absmax = absmax_of_block(weight, block);
-        const auto table = make_table(_mm512_mul_ps(code_book, _mm512_set1_ps(absmax)), T{});
+        const std::int64_t group = begin >> group_log2;
+        const std::int64_t stop = std::min(end, (group + 1) << group_log2);
+        const auto scale = decoder.scale(Decoder::load(weight, at, std::uint32_t(group)));
+        alignas(32) float values[16];
+        for (std::uint32_t code = 0; code < 16; code++) values[code] = decoder.value(code, scale);
+        const auto table = make_table(load_values(values), T{});
         if (begin % 2) {
-            *out++ = T(weight.code_book[weight.codes[begin / 2] & 15] * absmax);
+            *out++ = T(values[codes[begin / 2] & 15]);
             begin++;
         }
-        for (; begin < stop; begin += 32, out += 32) look_up(table, weight.codes + begin / 2, stop - begin, out);
+        for (; begin < stop; begin += 32, out += 32) look_up(table, codes + begin / 2, stop - begin, out);
         out -= begin - stop;
         begin = stop;
     }
 }
+
+template <class Decoder> struct Avx512Loop {
+    static void run(const std::byte* weight, const typename Decoder::Places& at, std::int64_t begin, std::int64_t end,
+                    DType dtype, void* out) {
+        if (dtype == DType::bf16)
+            decode<Decoder>(weight, at, begin, end, static_cast<bf16*>(out));
+        else
+            decode<Decoder>(weight, at, begin, end, static_cast<float*>(out));
+    }
+};
 }  // namespace
 
-void dequantize_avx512(const QuantTensor& weight, std::int64_t begin, std::int64_t count, DType dtype, void* out) {
-    if (dtype == DType::bf16)
-        dequantize_to(weight, begin, begin + count, static_cast<bf16*>(out));
-    else
-        dequantize_to(weight, begin, begin + count, static_cast<float*>(out));
-}
+RangeDecoder avx512_decoder(const QuantTensor& weight) { return RangeDecoder::of<Avx512Loop>(weight); }
 
 }  // namespace tandem

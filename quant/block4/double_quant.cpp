@@ -1,4 +1,4 @@
-#include "quant/double_quant.h"
+#include "quant/block4/double_quant.h"
 
 #include <algorithm>
 #include <cmath>

@@ -6,12 +6,13 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include "ops/gemm/micro_kernel.h"
 #include "runtime/thread_pool.h"
 
-namespace tandem::gemm_test {
+namespace tandem::matmul_test {
 
 struct Device {
     ThreadPool pool;
@@ -56,47 +57,49 @@ inline void fill(Matrix& x, std::mt19937& random, int whole) {
                         : std::uniform_real_distribution<double>(-1, 1)(random));
 }
 
-struct StoredWeight {
+struct RandomWeight {
+    Block4 spec;
+    std::vector<std::byte> bytes;
     QuantTensor view;
-    std::vector<std::uint8_t> codes, absmax_codes;
-    std::vector<float> absmax, nested_absmax, code_book, nested_map;
-    float offset = 0.25f;
 
-    StoredWeight(const QuantSpec& spec, std::int64_t rows, std::int64_t cols, std::mt19937& random) {
-        const std::int64_t n = rows * cols, blocks = (n + spec.block - 1) / spec.block;
+    RandomWeight(const Block4& format, std::int64_t rows, std::int64_t cols, std::mt19937& random)
+        : spec(format), bytes(quant_bytes(format, rows, cols)), view{format, rows, cols, bytes.data()} {
         std::uniform_real_distribution<float> value(-1, 1), scale(0.01f, 1);
-        codes.resize(std::size_t(n + 1) / 2);
-        for (std::uint8_t& c : codes) c = std::uint8_t(random());
-        for (int i = 0; i < 16; i++) code_book.push_back(value(random));
-        view = {spec, rows, cols, codes.data()};
-        view.code_book = code_book.data();
-        if (!spec.nested) {
-            for (std::int64_t i = 0; i < blocks; i++) absmax.push_back(scale(random));
-            view.absmax = absmax.data();
-            return;
+        for (const QuantPart& part : spec.parts(rows, cols)) {
+            const std::string_view name = part.name;
+            for (std::int64_t i = 0; i < part.elements; i++)
+                if (part.dtype == DType::u8) bytes[part.at + std::size_t(i)] = std::byte(random());
+                else put(name, i, name.find("absmax") == name.npos ? value(random) : scale(random));
         }
-        for (std::int64_t i = 0; i < blocks; i++) absmax_codes.push_back(std::uint8_t(random()));
-        for (std::int64_t i = 0; i < blocks; i += spec.nested_block) nested_absmax.push_back(scale(random));
-        for (int i = 0; i < 256; i++) nested_map.push_back(value(random));
-        view.absmax_codes = absmax_codes.data();
-        view.nested_absmax = nested_absmax.data();
-        view.nested_map = nested_map.data();
-        view.offset = &offset;
+        if (spec.nested) put("nested_offset", 0, 0.25f);
     }
-    StoredWeight(const StoredWeight&) = delete;
+    RandomWeight(const RandomWeight&) = delete;
+
+    std::size_t at(std::string_view name, std::int64_t i) const {
+        for (const QuantPart& part : spec.parts(view.rows, view.cols))
+            if (name == part.name) return part.at + std::size_t(i) * size_of(part.dtype);
+        throw Error("no such part");
+    }
+    void put(std::string_view name, std::int64_t i, float v) { std::memcpy(&bytes[at(name, i)], &v, sizeof v); }
+    float get(std::string_view name, std::int64_t i) const {
+        float v;
+        std::memcpy(&v, &bytes[at(name, i)], sizeof v);
+        return v;
+    }
+    int byte(std::string_view name, std::int64_t i) const { return int(bytes[at(name, i)]); }
 
     float dequantized(std::int64_t row, std::int64_t col) const {
-        const std::int64_t i = row * view.cols + col, block = i / view.spec.block;
+        const std::int64_t i = row * view.cols + col, block = i / spec.block;
         float scale = 0;
-        if (view.spec.nested) {
-            const float outer = nested_absmax[std::size_t(block / view.spec.nested_block)];
-            scale = nested_map[absmax_codes[std::size_t(block)]] * outer;
-            scale += offset;
+        if (spec.nested) {
+            const float outer = get("nested_absmax", block / spec.nested_block);
+            scale = get("nested_quant_map", byte("absmax", block)) * outer;
+            scale += get("nested_offset", 0);
         } else {
-            scale = absmax[std::size_t(block)];
+            scale = get("absmax", block);
         }
-        const int byte = codes[std::size_t(i / 2)];
-        return code_book[std::size_t(i % 2 ? byte & 15 : byte >> 4)] * scale;
+        const int pair = byte("codes", i / 2);
+        return get("quant_map", i % 2 ? pair & 15 : pair >> 4) * scale;
     }
     Matrix dense(DType dtype) const {
         Matrix x(dtype, view.rows, view.cols, 0);
@@ -118,7 +121,7 @@ struct Options {
 struct Problem {
     Options o;
     Matrix a, b, c, bias;
-    GemmArgs args;
+    MatmulArgs args;
 
     Problem(const Options& options, std::mt19937& random) : o(options) {
         a = o.a_transposed ? Matrix(o.a, o.k, o.m, o.gap) : Matrix(o.a, o.m, o.k, o.gap);
@@ -189,4 +192,4 @@ inline bool supports(const MicroKernel& kernel, DType a, DType b) {
     return kernel.supported() && (kernel.type == DType::f64) == (wide == 8) && size_of(kernel.type) >= wide;
 }
 
-}  // namespace tandem::gemm_test
+}  // namespace tandem::matmul_test

@@ -1,19 +1,16 @@
-#include "quant/quantize_cuda.h"
-
 #include <cuda_fp16.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
 
-#include "quant/block4/block4_format.h"
+#include "quant/block4/block4.h"
+#include "quant/block4/code_book.h"
+#include "quant/block4/double_quant.h"
+#include "quant/block4/fp4.h"
 #include "quant/block4/lookup.h"
-#include "quant/double_quant.h"
+#include "quant/block4/nf4.h"
 #include "quant/dynamic_map.h"
-#include "quant/fp4/fp4.h"
-#include "quant/nf4/nf4.h"
-#include "runtime/cuda/staging.h"
-#include "runtime/cuda/tile_ahead.h"
 #include "runtime/cuda/types.cuh"
 #include "runtime/cuda/vector.cuh"
 #include "runtime/cuda/warp.cuh"
@@ -47,9 +44,9 @@ __device__ __forceinline__ Packed<T, width> load_some(const T* x, std::int64_t a
 }
 
 // The code of v in bits 0 to 3 by this warp's lookup, an entry in each lane.
-template <WeightFormat format>
+template <Block4::Book book>
 __device__ __forceinline__ std::uint32_t code_of(float v, float threshold, std::uint32_t codes) {
-    constexpr bool by_magnitude = format == WeightFormat::fp4;
+    constexpr bool by_magnitude = book == Block4::Book::fp4;
     const float m = by_magnitude ? fabsf(v) : v;
     // The sum's last place is 1: it rounds to an integer, whose last five bits are the lane.
     const int lane = __float_as_int(__fmaf_rn(m, interval_scale, 0x1.8p23f)) & 31;
@@ -66,12 +63,12 @@ __device__ __forceinline__ std::uint32_t group_max(std::uint32_t bits, int lanes
 }
 
 // weight, codes and absmax begin with the first of `count` elements; codes up to `padded` are zeros.
-template <class T, WeightFormat format> __global__ void __launch_bounds__(threads)
+template <class T, Block4::Book book> __global__ void __launch_bounds__(threads)
     quantize_blocks_kernel(const T* __restrict__ weight, std::int64_t count, std::int64_t padded, int block_log2,
                            std::uint32_t* __restrict__ codes, float* __restrict__ absmax) {
     __shared__ std::uint32_t of_warp[vectors * warps];
     const int lane = int(threadIdx.x % 32), warp = int(threadIdx.x / 32);
-    const CodeLookup& lookup = format == WeightFormat::nf4 ? nf4_lookup : fp4_lookup;
+    const CodeLookup& lookup = book == Block4::Book::nf4 ? nf4_lookup : fp4_lookup;
     const float threshold = lookup.threshold[lane];
     const std::uint32_t pairs = lookup.codes[lane];
     const std::int64_t first = std::int64_t(blockIdx.x) * run + threadIdx.x * width;
@@ -112,8 +109,8 @@ template <class T, WeightFormat format> __global__ void __launch_bounds__(thread
         std::uint32_t packed = 0;
 #pragma unroll
         for (int k = 0; k < width; k += 2) {
-            const std::uint32_t high = code_of<format>(v[i][k] * inverse, threshold, pairs);
-            const std::uint32_t low = code_of<format>(v[i][k + 1] * inverse, threshold, pairs);
+            const std::uint32_t high = code_of<book>(v[i][k] * inverse, threshold, pairs);
+            const std::uint32_t low = code_of<book>(v[i][k + 1] * inverse, threshold, pairs);
             if (at + k < count) packed |= (high << 4 | low) << 4 * k;
         }
         if (at < padded) codes[at / width] = packed;
@@ -139,7 +136,7 @@ __global__ void __launch_bounds__(threads)
 }
 
 struct Tables {
-    static constexpr int most = int(QuantLayout::offset_at / 4);
+    static constexpr int most = int(Block4Places::offset / 4);
     std::uint32_t words[most];  // code book and map
     int used;
 };
@@ -148,16 +145,20 @@ __device__ __forceinline__ void zero(std::byte* out, std::size_t begin, std::siz
     for (std::size_t i = begin + threadIdx.x; i < end; i += threads) out[i] = std::byte(0);
 }
 
+// Where the parts behind the codes end, and what is behind them begins.
+struct Ends {
+    std::size_t absmax, nested_begin, nested, tables, bytes;
+};
+
 // One block: tables, the mean where the absmax are quantized, zeros behind the absmax of each level.
 __global__ void __launch_bounds__(threads)
     quantize_tables_kernel(const double* __restrict__ sums, std::int64_t pieces, std::int64_t blocks,
-                           Tables tables, QuantLayout at, std::size_t absmax_end, std::size_t nested_end,
-                           std::byte* __restrict__ out, std::uint32_t* __restrict__ nonfinite) {
+                           Tables tables, Ends at, std::byte* __restrict__ out, std::uint32_t* __restrict__ nonfinite) {
     std::uint32_t* words = reinterpret_cast<std::uint32_t*>(out + at.tables);
     for (int i = int(threadIdx.x); i < tables.used; i += threads) words[i] = tables.words[i];
     const bool nested = tables.used == Tables::most;
-    zero(out, absmax_end, at.nested_absmax);
-    zero(out, nested_end, at.tables);
+    zero(out, at.absmax, at.nested_begin);
+    zero(out, at.nested, at.tables);
     zero(out, at.tables + std::size_t(tables.used + nested) * 4, at.bytes);
     if (threadIdx.x >= 32) return;
     const double sum = sum_of_piece(sums, pieces);
@@ -199,30 +200,26 @@ struct Workspace {
     float* absmax;  // [blocks] of a nested tensor; of another they lie in its bytes
     std::size_t bytes;
 
-    Workspace(const QuantSpec& spec, std::int64_t blocks, std::byte* out, std::byte* memory) {
+    Workspace(const Block4& format, std::int64_t blocks, std::byte* out, std::byte* memory) {
         const std::size_t sums_bytes = align_up(std::size_t(AbsmaxSum::pieces(blocks)) * sizeof(double), 16);
         nonfinite = reinterpret_cast<std::uint32_t*>(memory);
         sums = reinterpret_cast<double*>(memory + 16);
-        absmax = reinterpret_cast<float*>(spec.nested ? memory + 16 + sums_bytes : out);
-        bytes = 16 + sums_bytes + (spec.nested ? std::size_t(blocks) * sizeof(float) : 0);
+        absmax = reinterpret_cast<float*>(format.nested ? memory + 16 + sums_bytes : out);
+        bytes = 16 + sums_bytes + (format.nested ? std::size_t(blocks) * sizeof(float) : 0);
     }
 };
 
-std::int64_t blocks_of(const QuantSpec& spec, std::int64_t elements) {
-    return (elements + spec.block - 1) / spec.block;
+Workspace workspace_of(const Block4& format, const CardJob& job) {
+    return {format, format.blocks(job.elements()), job.out + format.places(job.rows, job.cols).absmax, job.workspace};
 }
 
-Workspace workspace_of(const QuantizeJob& job) {
-    return {job.spec, blocks_of(job.spec, job.elements), job.out + quant_layout(job.spec, job.elements).absmax,
-            job.workspace};
-}
-
-Tables tables_of(const QuantSpec& spec, const Block4Format& format) {
-    const std::size_t book = format.code_book.size();
+Tables tables_of(const Block4& format) {
+    const CodeBook book = code_book(format.book);
+    const std::size_t values = book.values.size();
     Tables t{};
-    std::memcpy(t.words, format.code_book.data(), book * 4);
-    std::memcpy(t.words + book, signed_dynamic_map().value.data(), sizeof(DynamicMap::value));
-    t.used = spec.nested ? Tables::most : int(book);
+    std::memcpy(t.words, book.values.data(), values * 4);
+    std::memcpy(t.words + values, signed_dynamic_map().value.data(), sizeof(DynamicMap::value));
+    t.used = format.nested ? Tables::most : int(values);
     return t;
 }
 
@@ -233,72 +230,48 @@ template <class F> void visit_stored(DType t, F&& f) {
 
 }  // namespace
 
-std::size_t quantize_workspace(const QuantSpec& spec, std::int64_t elements) {
-    return Workspace(spec, blocks_of(spec, elements), nullptr, nullptr).bytes;
+std::size_t Block4::card_workspace(std::int64_t rows, std::int64_t cols) const {
+    return Workspace(*this, blocks(rows * cols), nullptr, nullptr).bytes;
 }
 
-void quantize_blocks(CUstream_st* stream, const QuantizeJob& job, DType dtype, const std::byte* weight,
-                     std::int64_t first, std::int64_t count) {
-    (void)block4_format(job.spec, job.elements);
-    const QuantLayout at = quant_layout(job.spec, job.elements);
-    const std::int64_t padded = first + count < job.elements ? count : std::int64_t(2 * at.absmax) - first;
-    auto* codes = reinterpret_cast<std::uint32_t*>(job.out + at.codes + first / 2);
-    float* absmax = workspace_of(job).absmax + first / job.spec.block;
-    const LaunchConfig config{dim3(unsigned((padded + run - 1) / run)), dim3(threads), 0, stream};
+void Block4::encode_piece(const CardJob& job, DType dtype, const std::byte* weight, std::int64_t first,
+                          std::int64_t count) const {
+    static_assert(card_piece % run == 0);
+    check(job.elements());
+    const Block4Places at = places(job.rows, job.cols);
+    const std::int64_t padded = first + count < job.elements() ? count : std::int64_t(2 * at.absmax) - first;
+    auto* codes = reinterpret_cast<std::uint32_t*>(job.out + first / 2);
+    float* absmax = workspace_of(*this, job).absmax + first / block;
+    const LaunchConfig config{dim3(unsigned((padded + run - 1) / run)), dim3(threads), 0, job.stream};
     visit_stored(dtype, [&]<class T>() {
-        launch(job.spec.format == WeightFormat::nf4 ? quantize_blocks_kernel<T, WeightFormat::nf4>
-                                                    : quantize_blocks_kernel<T, WeightFormat::fp4>,
-               config, reinterpret_cast<const T*>(weight), count, padded, std::countr_zero(unsigned(job.spec.block)),
-               codes, absmax);
+        launch(book == Book::nf4 ? quantize_blocks_kernel<T, Book::nf4> : quantize_blocks_kernel<T, Book::fp4>, config,
+               reinterpret_cast<const T*>(weight), count, padded, at.block_log2, codes, absmax);
     });
 }
 
-void finish_quantize(CUstream_st* stream, const QuantizeJob& job) {
-    const QuantLayout at = quant_layout(job.spec, job.elements);
-    const std::int64_t blocks = blocks_of(job.spec, job.elements);
-    const bool nested = job.spec.nested;
-    const std::int64_t outer = nested ? (blocks + job.spec.nested_block - 1) / job.spec.nested_block : 0;
-    const Workspace work = workspace_of(job);
+void Block4::finish(const CardJob& job) const {
+    const Block4Places at = places(job.rows, job.cols);
+    const std::int64_t blocks = this->blocks(job.elements()), outer = nested ? outer_blocks(job.elements()) : 0;
+    const Workspace work = workspace_of(*this, job);
     auto warp_each = [&](std::int64_t n) {
-        return LaunchConfig{dim3(unsigned((n + warps - 1) / warps)), dim3(threads), 0, stream};
+        return LaunchConfig{dim3(unsigned((n + warps - 1) / warps)), dim3(threads), 0, job.stream};
     };
     const std::int64_t pieces = AbsmaxSum::pieces(blocks);
+    const std::size_t nested_begin = nested ? at.nested_absmax : at.tables;
+    const Ends ends{.absmax = at.absmax + std::size_t(blocks) * (nested ? 1 : 4),
+                    .nested_begin = nested_begin,
+                    .nested = nested_begin + std::size_t(outer) * 4,
+                    .tables = at.tables,
+                    .bytes = parts(job.rows, job.cols).bytes()};
     launch(absmax_sums_kernel, warp_each(pieces), work.absmax, blocks, work.sums);
-    launch(quantize_tables_kernel, {dim3(1), dim3(threads), 0, stream}, work.sums, pieces, blocks,
-           tables_of(job.spec, block4_format(job.spec, job.elements)), at,
-           at.absmax + std::size_t(blocks) * (nested ? 1 : 4), at.nested_absmax + std::size_t(outer) * 4, job.out,
-           work.nonfinite);
+    launch(quantize_tables_kernel, {dim3(1), dim3(threads), 0, job.stream}, work.sums, pieces, blocks, tables_of(*this),
+           ends, job.out, work.nonfinite);
     if (!nested) return;
-    launch(quantize_absmax_kernel, warp_each(outer), work.absmax, blocks, job.spec.nested_block,
-           reinterpret_cast<const float*>(job.out + at.tables + at.map_at),
-           reinterpret_cast<const float*>(job.out + at.tables + at.offset_at),
+    launch(quantize_absmax_kernel, warp_each(outer), work.absmax, blocks, nested_block,
+           reinterpret_cast<const float*>(job.out + at.tables + Block4Places::map),
+           reinterpret_cast<const float*>(job.out + at.tables + Block4Places::offset),
            reinterpret_cast<std::uint8_t*>(job.out + at.absmax),
            reinterpret_cast<float*>(job.out + at.nested_absmax));
-}
-
-bool fits_on_card(const CudaDevice& device, const QuantSpec& spec, std::int64_t elements) {
-    return quant_layout(spec, elements).bytes + quantize_workspace(spec, elements) <= device.tiles->memory().size();
-}
-
-bool quantize(const CudaDevice& device, const QuantSpec& spec, DType dtype, std::span<const std::byte> weight,
-              std::span<std::byte> out) {
-    const std::int64_t elements = std::int64_t(weight.size() / size_of(dtype));
-    const std::int64_t piece = std::int64_t(CudaDevice::scratch_bytes / size_of(dtype));
-    static_assert(CudaDevice::scratch_bytes % (run * sizeof(float)) == 0);
-    std::byte* memory = device.tiles->memory().data();
-    const QuantizeJob job{spec, elements, memory, memory + out.size()};
-    for (std::int64_t first = 0; first < elements; first += piece) {
-        const std::int64_t count = std::min(piece, elements - first);
-        device.staging->upload(device.scratch, weight.subspan(std::size_t(first) * size_of(dtype),
-                                                              std::size_t(count) * size_of(dtype)));
-        quantize_blocks(device.stream, job, dtype, device.scratch, first, count);
-    }
-    finish_quantize(device.stream, job);
-    std::uint32_t nonfinite = 0;
-    device.staging->download(std::as_writable_bytes(std::span(&nonfinite, 1)), job.workspace);
-    if (nonfinite) return false;
-    device.staging->download(out, job.out);
-    return true;
 }
 
 }  // namespace tandem

@@ -1,12 +1,12 @@
-#include "ops/gemm/gemm.h"
+#include "ops/gemm/matmul.h"
 
 #include <limits>
 #include <string>
 
-#include "tests/ops/gemm/gemm_problem.h"
+#include "tests/ops/gemm/matmul_problem.h"
 
 using namespace tandem;
-using namespace tandem::gemm_test;
+using namespace tandem::matmul_test;
 
 namespace {
 constexpr std::int64_t shapes[][3] = {{1, 1, 1},  {1, 7, 5},   {8, 48, 64},  {9, 49, 65},   {5, 100, 3},
@@ -23,7 +23,7 @@ void check_all_shapes(const MicroKernel& kernel, Options o, std::mt19937& random
         o.m = m, o.n = n, o.k = k;
         Problem p(o, random);
         const Matrix before = p.c;
-        gemm_with(kernel, device.cpu, p.args);
+        matmul_with(kernel, device.cpu, p.args);
         int wrong = 0;
         for (std::int64_t i = 0; i < m; i++)
             for (std::int64_t j = 0; j < n; j++) wrong += !right(p, before, sums, i, j);
@@ -76,7 +76,7 @@ TEST_CASE("gemm of many of the largest tiles, at samples") {
     for (auto [t, k] : {std::pair{b16, 1541}, {f32, 771}, {f64, 199}}) {
         Problem p({.m = 1027, .n = 1153, .k = k, .a = t, .b = t, .c = t, .b_transposed = true, .whole = 4}, random);
         const Matrix before = p.c;
-        gemm(device.cpu, p.args);
+        matmul(device.cpu, p.args);
         int wrong = 0;
         for (int sample = 0; sample < 3000; sample++)
             wrong += !right(p, before, t, std::int64_t(random() % 1027), std::int64_t(random() % 1153));
@@ -92,7 +92,7 @@ TEST_CASE("the number of threads changes no bit") {
             Matrix first;
             for (int threads = 1; threads <= 3; threads++) {
                 Device device(threads);
-                gemm_with(kernel, device.cpu, p.args);
+                matmul_with(kernel, device.cpu, p.args);
                 if (threads == 1) first = p.c;
                 CHECK(p.c.bytes == first.bytes);
             }
@@ -105,26 +105,26 @@ TEST_CASE("a row of C does not depend on the other rows, nor a column on the oth
     Device device(1);
     for_each_kernel([&](const MicroKernel& kernel, DType t) {
         Problem all({.m = 77, .n = 110, .k = 1001, .a = t, .b = t, .c = t, .b_transposed = true, .bias = true}, random);
-        gemm_with(kernel, device.cpu, all.args);
+        matmul_with(kernel, device.cpu, all.args);
         for (std::int64_t count = 1; count <= 9; count++) {
             const std::int64_t first = 77 - count * 7;
             Matrix rows(t, count, 110, 0);
-            GemmArgs args = all.args;
+            MatmulArgs args = all.args;
             args.m = count;
             args.a.data = all.a.bytes.data() + std::size_t(first * all.a.stride) * size_of(t);
             args.c = rows.bytes.data();
-            gemm_with(kernel, device.cpu, args);
+            matmul_with(kernel, device.cpu, args);
             for (std::int64_t i = 0; i < count; i++) CHECK(same_row(all.c, first + i, rows, i));
         }
         for (std::int64_t col : {0, 31, 109}) {
             Matrix one(t, 77, 1, 0);
-            GemmArgs args = all.args;
+            MatmulArgs args = all.args;
             args.n = 1;
             args.b.data = all.b.bytes.data() + std::size_t(col * all.b.stride) * size_of(t);
             args.bias = all.bias.bytes.data() + std::size_t(col) * size_of(t);
             args.c = one.bytes.data();
             args.c_stride = 1;
-            gemm_with(kernel, device.cpu, args);
+            matmul_with(kernel, device.cpu, args);
             for (std::int64_t i = 0; i < 77; i++) CHECK(one.get(i, 0) == all.c.get(i, col));
         }
     });
@@ -139,22 +139,21 @@ TEST_CASE("a quantized B gives the bits of its dequantized values") {
         for (auto [m, n, k] : sizes)
             for (int i = 0; i < 8; i++) {
                 const bool transposed = i & 1;
-                QuantSpec spec{.format = i & 2 ? WeightFormat::fp4 : WeightFormat::nf4, .nested = bool(i & 4)};
+                Block4 spec{.book = i & 2 ? Block4::Book::fp4 : Block4::Book::nf4, .nested = bool(i & 4)};
                 spec.block = i < 3 ? 32 : i == 5 ? 4096 : 64;
                 spec.nested_block = i == 7 ? 3 : 256;
-                StoredWeight weight(spec, transposed ? n : k, transposed ? k : n, random);
+                RandomWeight weight(spec, transposed ? n : k, transposed ? k : n, random);
                 if (i == 3) {  // nine significant bits: every value is a tie between two bf16
-                    for (int code = 0; code < 16; code++)
-                        weight.code_book[std::size_t(code)] = 1 + float(2 * code + 1) / 256;
-                    for (float& absmax : weight.absmax) absmax = 0.5f;
+                    for (int code = 0; code < 16; code++) weight.put("quant_map", code, 1 + float(2 * code + 1) / 256);
+                    for (std::int64_t block = 0; block < spec.blocks(n * k); block++) weight.put("absmax", block, 0.5f);
                 }
                 Problem p({.m = m, .n = n, .k = k, .a = t, .b = t, .c = f32, .b_transposed = transposed}, random);
                 p.b = weight.dense(t);
                 p.args.b.data = p.b.bytes.data();
-                gemm_with(kernel, device.cpu, p.args);
+                matmul_with(kernel, device.cpu, p.args);
                 const Matrix dense = p.c;
                 p.args.b = {.transposed = transposed, .quant = &weight.view};
-                gemm_with(kernel, device.cpu, p.args);
+                matmul_with(kernel, device.cpu, p.args);
                 CHECK(p.c.bytes == dense.bytes);
                 CHECK(right(p, dense, t == f64 ? f64 : f32, m - 1, n - 1));
             }
@@ -169,7 +168,7 @@ TEST_CASE("padding brings no NaN into a sum that has an infinity") {
         for (std::int64_t j = 0; j < 5; j++) p.b.set(j, 6, 1);
         p.a.set(0, 6, std::numeric_limits<double>::infinity());
         p.a.set(1, 2, std::numeric_limits<double>::quiet_NaN());
-        gemm_with(kernel, device.cpu, p.args);
+        matmul_with(kernel, device.cpu, p.args);
         for (std::int64_t j = 0; j < 5; j++) {
             CHECK(std::isinf(p.c.get(0, j)));
             CHECK(std::isnan(p.c.get(1, j)));
@@ -183,32 +182,29 @@ TEST_CASE("gemm refuses what it cannot multiply") {
     Device device(1);
     Problem p({.m = 4, .n = 6, .k = 8}, random);
     auto refused = [&](auto&& change) {
-        GemmArgs args = p.args;
+        MatmulArgs args = p.args;
         change(args);
-        CHECK_THROWS_AS(gemm(device.cpu, args), Error);
+        CHECK_THROWS_AS(matmul(device.cpu, args), Error);
     };
-    StoredWeight weight({}, 8, 6, random);
-    refused([](GemmArgs& a) { a.m = -1; });
-    refused([](GemmArgs& a) { a.a.dtype = DType::i8; });
-    refused([](GemmArgs& a) { a.b.dtype = DType::f16; });
-    refused([](GemmArgs& a) { a.c_dtype = DType::i64; });
-    refused([](GemmArgs& a) { a.a.stride = 7; });
-    refused([](GemmArgs& a) { a.b.stride = 5; });
-    refused([](GemmArgs& a) { a.c_stride = 5; });
-    refused([&](GemmArgs& a) { a.a.quant = &weight.view; });
-    refused([&](GemmArgs& a) { a.b = {.transposed = true, .quant = &weight.view}; });
-    QuantTensor other = weight.view;
-    other.spec.format = WeightFormat{9};
-    refused([&](GemmArgs& a) { a.b = {.quant = &other}; });
-    CHECK_NOTHROW(gemm(device.cpu, p.args));
+    RandomWeight weight({}, 8, 6, random);
+    refused([](MatmulArgs& a) { a.m = -1; });
+    refused([](MatmulArgs& a) { a.a.dtype = DType::i8; });
+    refused([](MatmulArgs& a) { a.b.dtype = DType::f16; });
+    refused([](MatmulArgs& a) { a.c_dtype = DType::i64; });
+    refused([](MatmulArgs& a) { a.a.stride = 7; });
+    refused([](MatmulArgs& a) { a.b.stride = 5; });
+    refused([](MatmulArgs& a) { a.c_stride = 5; });
+    refused([&](MatmulArgs& a) { a.a.quant = &weight.view; });
+    refused([&](MatmulArgs& a) { a.b = {.transposed = true, .quant = &weight.view}; });
+    CHECK_NOTHROW(matmul(device.cpu, p.args));
 }
 
 TEST_CASE("the micro-kernel is one of this cpu") {
-    CHECK(std::string(gemm_kernel_name(f64)) == "scalar");
+    CHECK(std::string(matmul_kernel_name(f64)) == "scalar");
     for (DType t : {f32, b16}) {
         CHECK(micro_kernel_for(t).supported());
-        CHECK(std::string(gemm_kernel_name(t)) == micro_kernel_for(t).name);
+        CHECK(std::string(matmul_kernel_name(t)) == micro_kernel_for(t).name);
     }
-    if (__builtin_cpu_supports("avx512bf16")) CHECK(std::string(gemm_kernel_name(b16)) == "avx512-bf16");
-    if (__builtin_cpu_supports("avx512bw")) CHECK(std::string(gemm_kernel_name(f32)) == "avx512");
+    if (__builtin_cpu_supports("avx512bf16")) CHECK(std::string(matmul_kernel_name(b16)) == "avx512-bf16");
+    if (__builtin_cpu_supports("avx512bw")) CHECK(std::string(matmul_kernel_name(f32)) == "avx512");
 }

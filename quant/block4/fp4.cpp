@@ -1,4 +1,4 @@
-#include "quant/fp4/fp4.h"
+#include "quant/block4/fp4.h"
 
 #include "quant/block4/encode_block.h"
 
