@@ -7,8 +7,7 @@
 #include <cstring>
 #include <set>
 
-#include "models/io/stored_weight.h"
-#include "quant/quantize.h"
+#include "models/train/base_weights.h"
 #include "runtime/hash.h"
 #include "runtime/joined.h"
 #include "runtime/rng.h"
@@ -19,21 +18,6 @@ namespace {
 
 // "….lora_A.weight" -> "…", the module's path
 std::string module_of(const TableEntry& e) { return e.name.substr(0, e.name.rfind(".lora_")); }
-
-bool is_norm(const std::string& name) { return name.ends_with("norm.weight"); }
-
-// Noise as a fresh model has it: N(0, 0.02) for matrices, ones for norms, zeros for biases.
-void random_values(const TableEntry& e, std::uint64_t seed, std::span<float> out) {
-    if (e.param.shape.rank() == 1) return std::fill(out.begin(), out.end(), is_norm(e.name) ? 1.0f : 0.0f);
-    PhiloxKey key = philox_key(seed, e.site);
-    std::int64_t cols = e.param.shape[1];
-    for (std::int64_t row = 0; row < e.param.shape[0]; row++)
-        for (std::int64_t col = 0; col < cols; col += 4) {
-            Normal4 n = normal(random_bits(key, {0, 0, std::uint32_t(row), std::uint32_t(col)}));
-            for (std::int64_t k = col; k < std::min(col + 4, cols); k++)
-                out[std::size_t(row * cols + k)] = 0.02f * n.value[k - col];
-        }
-}
 
 // What torch.nn.init.kaiming_uniform_(a=sqrt(5)) draws: U(-1/sqrt(in), 1/sqrt(in)).
 void initial_lora_a(const TableEntry& e, std::uint64_t seed, std::span<float> out) {
@@ -50,77 +34,41 @@ void initial_lora_a(const TableEntry& e, std::uint64_t seed, std::span<float> ou
 class Loader {
   public:
     Loader(const WeightSource& source, std::span<LayerStore* const> stores, Context& ctx)
-        : source_(source), stores_(stores), ctx_(ctx) {}
+        : source_(source),
+          base_(source.files ? checkpoint_weights(*source.files) : random_weights(source.seed)),
+          stores_(stores), ctx_(ctx) {}
 
     void load(const TableEntry& e) {
         if (e.kind != TableEntry::Kind::base) return load_adapter(e);
-        if (e.param.trainable) return store_master(e, values(e));
-        if (!e.quant) return store_dense(e, values(e));
-        if (!load_prequantized(e)) quantize_and_store(e);
+        if (e.param.trainable) return store_master(e, base_->values(e));
+        if (!e.quant) return store_dense(e, base_->values(e));
+        std::optional<std::vector<std::byte>> parts = base_->parts(e);
+        store_frozen(e, parts ? *parts : quantized(e));
     }
     std::uint64_t hash() const { return hash_; }
 
   private:
-    std::vector<float> values(const TableEntry& e) const {
-        std::vector<float> v(std::size_t(e.param.shape.elements()));
-        if (!source_.files) {
-            random_values(e, source_.seed, v);
-            return v;
-        }
-        if (std::optional<StoredWeight> w = find_stored_weight(*source_.files, e.name)) {  // a head: held dense
-            const std::vector<std::byte> bytes = parts_of(*w);
-            dequantize(QuantTensor{w->spec, w->rows, w->cols, bytes.data()}, 0, std::int64_t(v.size()), v.data());
-            return v;
-        }
-        const TensorInfo& info = source_.files->get(e.name);
-        if (!to_float(info.dtype, source_.files->bytes(info), v)) refuse(e.name);
-        source_.files->drop(info);
-        return v;
-    }
-
-    std::vector<std::byte> parts_of(const StoredWeight& w) const {
-        if (std::string bad = nonfinite_scales(*source_.files, w); !bad.empty()) refuse(bad);
-        std::vector<std::byte> bytes(quant_bytes(w.spec, w.rows, w.cols));
-        w.copy(bytes);
-        drop(*source_.files, w);
+    std::vector<std::byte> quantized(const TableEntry& e) {
+        std::vector<std::byte> bytes(quant_bytes(*e.quant, e.param.shape[0], e.param.shape[1]));
+        ctx_.run({"quantize", {}, {}, {}}, [&](const auto& device) { quantize_on(device, e, bytes); });
         return bytes;
     }
 
-    [[noreturn]] void refuse(const std::string& tensor) const {
-        throw InputError(fmt::format("{}: {} holds NaN or infinity; get a sound copy of the model",
-                                     source_.files->file_of(source_.files->get(tensor)).string(), tensor));
-    }
-
-    bool load_prequantized(const TableEntry& e) {
-        std::optional<StoredWeight> w;
-        if (source_.files) w = find_stored_weight(*source_.files, e.name);
-        if (w) store_frozen(e, parts_of(*w));
-        return w.has_value();
-    }
-
-    void quantize_and_store(const TableEntry& e) {
-        std::vector<std::byte> bytes(quant_bytes(*e.quant, e.param.shape[0], e.param.shape[1]));
-        ctx_.run({"quantize", {}, {}, {}}, [&](const auto& device) { quantize_on(device, e, bytes); });
-        store_frozen(e, bytes);
-    }
-
     void quantize_on(const CpuDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
-        const std::vector<float> v = values(e);
+        const std::vector<float> v = base_->values(e);
         const Shape& s = e.param.shape;
-        if (!quantize(*e.quant, v.data(), s[0], s[1], bytes.data(), *device.pool)) refuse(e.name);
+        if (!quantize(*e.quant, v.data(), s[0], s[1], bytes.data(), *device.pool)) base_->refuse_nonfinite(e.name);
     }
 
     void quantize_on(const CudaDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
         const Shape& s = e.param.shape;
         // The parts of a toy's weight are mostly padding, and may not fit its tiles: the host makes the same bytes.
         if (!fits_on_card(device, *e.quant, s[0], s[1])) return quantize_on(ctx_.cpu(), e, bytes);
-        const TensorInfo* info = source_.files ? &source_.files->get(e.name) : nullptr;
-        const bool as_stored = info && info->dtype != DType::f64;
-        const std::vector<float> v = as_stored ? std::vector<float>() : values(e);
-        const HostWeight weight = as_stored ? HostWeight{source_.files->bytes(*info), info->dtype, s[0], s[1]}
-                                            : HostWeight{std::as_bytes(std::span(v)), DType::f32, s[0], s[1]};
-        if (!quantize(device, *e.quant, weight, bytes)) refuse(e.name);
-        if (as_stored) source_.files->drop(*info);
+        const std::optional<HostWeight> dense = base_->dense(e);
+        const std::vector<float> v = dense ? std::vector<float>() : base_->values(e);
+        const HostWeight values{std::as_bytes(std::span(v)), DType::f32, s[0], s[1]};
+        if (!quantize(device, *e.quant, dense.value_or(values), bytes)) base_->refuse_nonfinite(e.name);
+        if (dense) base_->drop(e);
     }
 
     void store_dense(const TableEntry& e, const std::vector<float>& v) {
@@ -157,6 +105,7 @@ class Loader {
     }
 
     const WeightSource& source_;
+    std::unique_ptr<BaseWeights> base_;
     std::span<LayerStore* const> stores_;
     Context& ctx_;
     std::uint64_t hash_ = 0;
