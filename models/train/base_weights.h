@@ -15,7 +15,8 @@ class BaseWeights {
   public:
     virtual ~BaseWeights() = default;
 
-    // Its parts in their layout, where the source holds it in this very format; empty: it does not.
+    // Its parts in their layout, where the source holds it in a weight format, which is then the entry's; empty: it
+    // does not.
     virtual std::optional<std::vector<std::byte>> parts(const TableEntry&) const { return {}; }
     // As it lies in a file, in a type that a card quantizes from; empty: values() alone has it.
     virtual std::optional<HostWeight> dense(const TableEntry&) const { return {}; }

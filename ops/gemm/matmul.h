@@ -29,7 +29,7 @@ struct MatmulArgs {
     DType c_dtype = DType::f32;
     std::int64_t c_stride = 0;
     const void* addend = nullptr;  // [m, n] of C's type and stride; may be C itself; null: none
-    const void* bias = nullptr;    // [n] of A's type; null: none
+    const void* bias = nullptr;    // [n] of A's type, which is then C's on a card too; null: none
     double alpha = 1;              // c = round(addend + bias + alpha * sum), one rounding to C's type
 };
 

@@ -45,6 +45,9 @@ DenseProduct dense_product(const MatmulArgs& p, const DenseOperand& b) {
 
 void matmul(const CudaDevice& device, const MatmulArgs& p) {
     if (p.m == 0 || p.n == 0) return;
+    if (p.bias && p.c_dtype != p.a.dtype)
+        throw Error(fmt::format("[matmul] expected C of A's type where a bias is added on a card, got {} and {}",
+                                name_of(p.c_dtype), name_of(p.a.dtype)));
     if (p.b.quant) return qmatmul(device, p);
     if (p.a.dtype != p.b.dtype)
         throw Error(fmt::format("[matmul] expected factors of one type on a card, got {} and {}; load weights in the "

@@ -32,7 +32,7 @@ check_installed() {
     named=$(grep -rlF -e "$checkout" -e "$(realpath "$BUILD_FOLDER")" -e "$place" -e /.deps -e "${HOME:-/root}/" \
         "$prefix") || true
     [[ -z $named ]] || fail "these name a path of this machine:" "$named"
-    foreign=$(grep -rnE '# *include *("|<(fmt|nlohmann|CLI|pcre2|utf8proc|doctest|cu[bd]|cublas|nccl))' \
+    foreign=$(grep -rnE '# *include *("|<(fmt|nlohmann|pcre2|utf8proc|doctest|cu[bd]|cublas|nccl))' \
         "$prefix/include") || true
     [[ -z $foreign ]] || fail "these need more than the prefix:" "$foreign"
     # shellcheck disable=SC2086

@@ -1,12 +1,21 @@
 #!/usr/bin/env python3
-"""Chat templates as published beside chat_cases.json, and what Jinja gives.  usage: make_chat_published.py OUT.json  (pip install jinja2)"""
+"""Chat templates as published beside chat_cases.json, and what Jinja gives.
+
+usage: make_chat_published.py OUT.json    (pip install jinja2)
+"""
+
 import json, sys
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-def refuse(message): raise ValueError(message)
-env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True); env.globals["raise_exception"] = refuse
 
-LLAMA31 = r'''{{- bos_token }}
+def refuse(message):
+    raise ValueError(message)
+
+
+env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+env.globals["raise_exception"] = refuse
+
+LLAMA31 = r"""{{- bos_token }}
 {%- if custom_tools is defined %}
     {%- set tools = custom_tools %}
 {%- endif %}
@@ -39,7 +48,8 @@ LLAMA31 = r'''{{- bos_token }}
 {{- "Cutting Knowledge Date: December 2023\n" }}
 {{- "Today Date: " + date_string + "\n\n" }}
 {%- if tools is not none and not tools_in_user_message %}
-    {{- "You have access to the following functions. To call a function, please respond with JSON for a function call." }}
+    {{- "You have access to the following functions. To call a function, please respond with JSON for a""" \
+r""" function call." }}
     {{- 'Respond in the format {"name": function name, "parameters": dictionary of argument name and its value}.' }}
     {{- "Do not use variables.\n\n" }}
     {%- for t in tools %}
@@ -73,7 +83,8 @@ LLAMA31 = r'''{{- bos_token }}
 
 {%- for message in messages %}
     {%- if not (message.role == 'ipython' or message.role == 'tool' or 'tool_calls' in message) %}
-        {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' }}
+        {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim +""" \
+r""" '<|eot_id|>' }}
     {%- elif 'tool_calls' in message %}
         {%- if not message.tool_calls|length == 1 %}
             {{- raise_exception("This model only supports single tool-calls at once!") }}
@@ -115,20 +126,23 @@ LLAMA31 = r'''{{- bos_token }}
 {%- if add_generation_prompt %}
     {{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}
 {%- endif %}
-'''
-QWEN25 = r'''{%- if tools %}
+"""
+QWEN25 = r"""{%- if tools %}
     {{- '<|im_start|>system\n' }}
     {%- if messages[0]['role'] == 'system' %}
         {{- messages[0]['content'] }}
     {%- else %}
         {{- 'You are Qwen, created by Alibaba Cloud. You are a helpful assistant.' }}
     {%- endif %}
-    {{- "\n\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided with function signatures within <tools></tools> XML tags:\n<tools>" }}
+    {{- "\n\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are""" \
+r""" provided with function signatures within <tools></tools> XML tags:\n<tools>" }}
     {%- for tool in tools %}
         {{- "\n" }}
         {{- tool | tojson }}
     {%- endfor %}
-    {{- "\n</tools>\n\nFor each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>\n" }}
+    {{- "\n</tools>\n\nFor each function call, return a json object with function name and arguments within""" \
+r""" <tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, \"arguments\":""" \
+r""" <args-json-object>}\n</tool_call><|im_end|>\n" }}
 {%- else %}
     {%- if messages[0]['role'] == 'system' %}
         {{- '<|im_start|>system\n' + messages[0]['content'] + '<|im_end|>\n' }}
@@ -137,7 +151,8 @@ QWEN25 = r'''{%- if tools %}
     {%- endif %}
 {%- endif %}
 {%- for message in messages %}
-    {%- if (message.role == "user") or (message.role == "system" and not loop.first) or (message.role == "assistant" and not message.tool_calls) %}
+    {%- if (message.role == "user") or (message.role == "system" and not loop.first) or (message.role ==""" \
+r""" "assistant" and not message.tool_calls) %}
         {{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}
     {%- elif message.role == "assistant" %}
         {{- '<|im_start|>' + message.role }}
@@ -170,15 +185,50 @@ QWEN25 = r'''{%- if tools %}
 {%- if add_generation_prompt %}
     {{- '<|im_start|>assistant\n' }}
 {%- endif %}
-'''
-ALTERNATE = r"{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
+"""
+ALTERNATE = (
+    r"{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must"
+    r" alternate user/assistant/user/assistant/...') }}{% endif %}"
+)
 TEMPLATES = {
     "llama3.1": ("<|begin_of_text|>", "<|eot_id|>", LLAMA31),
-    "llama3-prompt": ("<|begin_of_text|>", "<|eot_id|>", r"{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}"),
-    "mistral-v0.1": ("<s>", "</s>", "{{ bos_token }}{% for message in messages %}" + ALTERNATE + "{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ message['content'] + eos_token + ' ' }}{% else %}{{ raise_exception('Only user and assistant roles are supported!') }}{% endif %}{% endfor %}"),
-    "qwen1.5": (None, "<|im_end|>", r"{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helpful assistant<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"),
+    "llama3-prompt": (
+        "<|begin_of_text|>",
+        "<|eot_id|>",
+        (
+            r"{% set loop_messages = messages %}{% for message in loop_messages %}{% set content ="
+            r" '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim +"
+            r" '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content"
+            r" }}{% endfor %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}"
+        ),
+    ),
+    "mistral-v0.1": (
+        "<s>",
+        "</s>",
+        "{{ bos_token }}{% for message in messages %}"
+        + ALTERNATE
+        + "{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role']"
+        " == 'assistant' %}{{ message['content'] + eos_token + ' ' }}{% else %}{{ raise_exception('Only user and"
+        " assistant roles are supported!') }}{% endif %}{% endfor %}",
+    ),
+    "qwen1.5": (
+        None,
+        "<|im_end|>",
+        (
+            r"{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{"
+            r" '<|im_start|>system\nYou are a helpful assistant<|im_end|>\n' }}{% endif %}{{'<|im_start|>' +"
+            r" message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if"
+            r" add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+        ),
+    ),
     "qwen2.5": (None, "<|im_end|>", QWEN25),
-    "qwen2.5-base": (None, "<|endoftext|>", QWEN25.replace("You are Qwen, created by Alibaba Cloud. You are a helpful assistant.", "You are a helpful assistant.")),
+    "qwen2.5-base": (
+        None,
+        "<|endoftext|>",
+        QWEN25.replace(
+            "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.", "You are a helpful assistant."
+        ),
+    ),
 }
 CONVERSATIONS = [
     [("user", "Hi there"), ("assistant", "Hello! How can I help?")],
@@ -193,18 +243,23 @@ CONVERSATIONS = [
     [],
 ]
 
+
 def rendered(template, messages, ask, bos, eos):
     special = {k: v for k, v in (("bos_token", bos), ("eos_token", eos)) if v is not None}
     return template.render(messages=messages, tools=None, add_generation_prompt=ask, **special)
+
 
 cases = []
 for name, (bos, eos, jinja) in TEMPLATES.items():
     rows, template = [], env.from_string(jinja)
     for turns in CONVERSATIONS:
-        messages = [{"role": r, "content": c} for r, c in turns]; ask = bool(turns) and turns[-1][0] == "user"
+        messages = [{"role": r, "content": c} for r, c in turns]
+        ask = bool(turns) and turns[-1][0] == "user"
         row = {"messages": messages, "add_generation_prompt": ask}
-        try: row["text"] = rendered(template, messages, ask, bos, eos)
-        except Exception as e: row["error"] = str(e)
+        try:
+            row["text"] = rendered(template, messages, ask, bos, eos)
+        except Exception as e:
+            row["error"] = str(e)
         rows.append(row)
     cases.append({"name": name, "jinja": jinja, "bos_token": bos, "eos_token": eos, "cases": rows})
 json.dump(cases, open(sys.argv[1], "w"), indent=1, ensure_ascii=True)

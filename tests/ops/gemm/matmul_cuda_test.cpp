@@ -54,7 +54,7 @@ TEST_CASE("products on a card: any alignment, transposed or not, onto an addend,
         for (bool a_transposed : {false, true})
             for (bool b_transposed : {false, true}) {
                 check_multiply({72, 80, 88, a_transposed, b_transposed}, type, c_type);
-                check_multiply({65, 67, 69, a_transposed, b_transposed, Addend::c, true, -0.5}, type, c_type);
+                check_multiply({65, 67, 69, a_transposed, b_transposed, Addend::c, type == c_type, -0.5}, type, c_type);
                 check_multiply({7, 130, 1, a_transposed, b_transposed, Addend::other}, type, c_type);
             }
     for (DType type : {DType::f32, DType::bf16}) {
@@ -73,6 +73,11 @@ TEST_CASE("products on a card are of one type") {
     const Tensor a = ctx.empty({8, 8}, DType::bf16, "a"), b = ctx.empty({8, 8}, DType::f32, "b");
     on_card(ctx, [&](const CudaDevice& device) {
         CHECK_NOTHROW(matmul(device, product(b, 8, operand(b), operand(b))));
+        MatmulArgs with_bias = product(b, 8, operand(a), operand(a));
+        CHECK_NOTHROW(matmul(device, with_bias));
+        with_bias.bias = a.data();
+        CHECK_THROWS_WITH(matmul(device, with_bias),
+                          "[matmul] expected C of A's type where a bias is added on a card, got f32 and bf16");
         CHECK_THROWS_WITH(matmul(device, product(b, 8, operand(a), operand(b))),
                           "[matmul] expected factors of one type on a card, got bf16 and f32; load weights in the type "
                           "that is computed in");
