@@ -3,9 +3,30 @@
 #include <cstdint>
 #include <cstring>
 
+#include "quant/formats.h"
 #include "runtime/cuda/warp.cuh"
 
 namespace tandem {
+
+// Kernels that decode pairs are for codes of 4 bits of which each aligned 32 elements, 16 bytes, are in one group.
+template <class Decoder> constexpr bool has_pairs = Decoder::bits == 4 && Decoder::run > 1;
+template <class Decoder> bool in_whole_groups(const typename Decoder::Places& at) {
+    static_assert(has_pairs<Decoder>);
+    return Decoder::run >= 32 || Decoder::group_log2(at) >= 5;
+}
+
+// As visit_decoder, for those weights alone; false for others.
+template <class Table, class F> bool visit_pairs(const QuantTensor& weight, F&& f) {
+    bool visited = false;
+    visit_decoder<Table>(weight, [&]<class Decoder>(const typename Decoder::Places& at) {
+        if constexpr (has_pairs<Decoder>)
+            if (in_whole_groups<Decoder>(at)) {
+                visited = true;
+                f.template operator()<Decoder>(at);
+            }
+    });
+    return visited;
+}
 
 // Elements 2i and 2i + 1 of the eight in `codes`, in f32.
 template <class Decoder> __device__ __forceinline__ float2 decode_pair(const Decoder& decoder, std::uint32_t codes,

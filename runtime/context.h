@@ -93,13 +93,19 @@ class Context {
         cost_ += op.cost;
         if (!enter(op)) return;
         StreamSpan span(compute(), op.name);
-        if (parts_.device == DeviceKind::cpu) return kernel(parts_.cpu);
-        if constexpr (build::has_cuda) {
-            if constexpr (std::is_invocable_v<F, const CudaDevice&>)
-                kernel(parts_.cuda);
-            else
-                refuse_card(op);
+        if constexpr (build::has_cuda && !std::is_invocable_v<F, const CudaDevice&>) {
+            if (parts_.device == DeviceKind::cuda) refuse_card(op);
+            kernel(parts_.cpu);
+        } else {
+            on_device(kernel);
         }
+    }
+
+    // Work beside the steps: calls f with the device, as run does; not on the plan device.
+    template <class F> void on_device(F&& f) const {
+        if (parts_.device == DeviceKind::cpu) return f(parts_.cpu);
+        if constexpr (build::has_cuda)
+            if (parts_.device == DeviceKind::cuda) f(parts_.cuda);
     }
 
     // Puts an op's backward on the tape, and gives y its slot, if any of the inputs wants a gradient.

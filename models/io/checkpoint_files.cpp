@@ -40,11 +40,20 @@ Index read_index(const fs::path& path) {
     return index;
 }
 
+// Weights as pickles, which are not read; what to do about them.
+constexpr struct { const char *file, *cure; } pickles[] = {
+    {"pytorch_model.bin", "its pytorch_model.bin must be converted to safetensors first"},
+    {"pytorch_model.bin.index.json", "its pytorch_model.bin must be converted to safetensors first"},
+    {"qmodel.pt", "its qmodel.pt is a pickle of an old hqq; load it there and save it with save_pretrained of "
+                  "transformers, which writes safetensors"},
+};
+
 [[noreturn]] void no_weights(const fs::path& folder) {
-    bool pickled = fs::exists(folder / "pytorch_model.bin") || fs::exists(folder / "pytorch_model.bin.index.json");
+    const char* cure = "give the folder of a Hugging Face checkpoint";
+    for (const auto& pickle : pickles)
+        if (fs::exists(folder / pickle.file)) cure = pickle.cure;
     throw InputError(fmt::format("[checkpoint] {} has neither {} nor {}; {}", folder.string(), single_name, index_name,
-                                 pickled ? "its pytorch_model.bin must be converted to safetensors first"
-                                         : "give the folder of a Hugging Face checkpoint"));
+                                 cure));
 }
 
 }  // namespace

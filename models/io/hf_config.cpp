@@ -9,6 +9,7 @@
 
 #include "models/io/files.h"
 #include "models/io/json_fields.h"
+#include "models/io/stored_weight.h"
 #include "models/io/rope_config.h"
 
 namespace tandem {
@@ -140,18 +141,17 @@ DType read_stored(const JsonFields& f) {
     f.fail(key, fmt::format("is '{}'; supported are float32, bfloat16, float16, float64", name));
 }
 
-// What is quantized, and how, each tensor's quant_state says. Of the configuration only the method counts: one that is
-// not bitsandbytes' has tensors of its own. Before transformers 4.35 nobody wrote it.
+// What is quantized, and how, the tensors themselves say. Of the configuration only the method counts: one that is not
+// read has tensors of its own. Before transformers 4.35 nobody wrote it.
 bool read_quantization(const JsonFields& f) {
     bool there = false;
     for (std::string_view key : {"quantization_config", "compression_config"}) {  // the latter is older
         std::optional<JsonFields> q = f.object(key);
         if (!q) continue;
         std::string method = q->text("quant_method").value_or("bitsandbytes");
-        if (method != "bitsandbytes")
-            q->fail("quant_method", fmt::format("is '{}'; supported is bitsandbytes in 4 bits (nf4, fp4): get such a "
-                                                "copy of the model, or a 16-bit one",
-                                                method));
+        if (!is_read(method))
+            q->fail("quant_method", fmt::format("is '{}'; supported: {}; get such a copy of the model, or a 16-bit one",
+                                                method, read_methods()));
         there = true;
     }
     return there;

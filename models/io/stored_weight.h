@@ -25,6 +25,10 @@ struct StoredWeight {
 // InputError names the part that is missing or has a wrong size.
 std::optional<StoredWeight> find_stored_weight(const CheckpointFiles& files, const std::string& weight);
 
+// Whether weights of config.json's quant_method are read.
+bool is_read(std::string_view quant_method);
+std::string read_methods();  // for errors
+
 // Every weight of the checkpoint that is in a weight format, by its tensor's name.
 std::map<std::string, QuantSpec> stored_weights(const CheckpointFiles& files);
 

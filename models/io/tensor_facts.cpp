@@ -63,7 +63,7 @@ std::vector<std::string> settle_by_tensors(LlamaConfig& config, const Checkpoint
                                    file, head_name));
     config.tied = !own_head;
     if (config.claims_quantized && stored_weights(files).empty())
-        said.push_back(fmt::format("{}: config.json has a quantization_config, but no weight has a quant_state; they "
+        said.push_back(fmt::format("{}: config.json has a quantization_config, but no weight is quantized; they "
                                    "are read as the dense weights they are",
                                    file));
     return said;

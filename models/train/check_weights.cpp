@@ -79,7 +79,6 @@ constexpr struct { std::string_view part, owner; } owners[] = {
     {".g_idx", "it belongs to a GPTQ weight; get the model in 4 bits of bitsandbytes, or in 16"},
     {".weight_packed", "it is compressed-tensors'; get the model in 4 bits of bitsandbytes, or in 16"},
     {".weight_scale", "it belongs to an FP8 weight; get the model in 4 bits of bitsandbytes, or in 16"},
-    {".W_q", "it belongs to an HQQ weight; get the model in 4 bits of bitsandbytes, or in 16"},
 };
 
 // What would use the tensor, or whose it is; empty: unknown.
@@ -125,7 +124,7 @@ Unused find_unused(const LlamaConfig& config, const Params& params, const Checkp
 void check_entry(const TableEntry& e, const CheckpointFiles& files) {
     if (std::optional<StoredWeight> w = find_stored_weight(files, e.name)) {
         if (Shape{w->rows, w->cols} != e.param.shape)
-            throw InputError(fmt::format("{}: tensor '{}' is [{}, {}] by its quant_state, config.json asks for {}",
+            throw InputError(fmt::format("{}: tensor '{}' is stored as [{}, {}], config.json asks for {}",
                                          files.path().string(), e.name, w->rows, w->cols, e.param.shape.text()));
         return;
     }

@@ -50,7 +50,7 @@ class Loader {
   private:
     std::vector<std::byte> quantized(const TableEntry& e) {
         std::vector<std::byte> bytes(quant_bytes(*e.quant, e.param.shape[0], e.param.shape[1]));
-        ctx_.run({"quantize", {}, {}, {}}, [&](const auto& device) { quantize_on(device, e, bytes); });
+        ctx_.on_device([&](const auto& device) { quantize_on(device, e, bytes); });
         return bytes;
     }
 

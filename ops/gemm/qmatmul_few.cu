@@ -96,7 +96,7 @@ template <class Decoder> __global__ void __launch_bounds__(warps * 32)
 
 void qmatmul_few(const CudaDevice& device, const MatmulArgs& p) {
     const QuantTensor& w = *p.b.quant;
-    visit_decoder<WarpTable>(w, [&]<class Decoder>(const typename Decoder::Places& at) {
+    visit_pairs<WarpTable>(w, [&]<class Decoder>(const typename Decoder::Places& at) {
         auto run = [&]<class T>(auto kernel, int rows_of_block, T) {
             const LaunchConfig config{dim3(unsigned((p.n + rows_of_block - 1) / rows_of_block)), dim3(warps * 32), 0,
                                       device.stream};

@@ -130,7 +130,7 @@ template <int n_tiles> void run(const CudaDevice& device, const MatmulArgs& p) {
     float* sums = cut.parts > 1 ? reinterpret_cast<float*>(device.scratch) : nullptr;
     const LaunchConfig config{dim3(unsigned(row_tiles), unsigned(cut.parts), unsigned(token_tiles)), dim3(threads),
                               std::size_t(2 * n_tiles * 8 * k_of_chunk) * sizeof(nv_bf16), device.stream};
-    visit_decoder<WarpTable>(*p.b.quant, [&]<class Decoder>(const typename Decoder::Places& at) {
+    visit_pairs<WarpTable>(*p.b.quant, [&]<class Decoder>(const typename Decoder::Places& at) {
         launch(qmatmul_some_kernel<n_tiles, Decoder>, config, p.b.quant->bytes, at,
                static_cast<const nv_bf16*>(p.a.data), static_cast<const nv_bf16*>(p.bias),
                static_cast<nv_bf16*>(p.c), sums, tokens, p.n, p.k, cut.steps * k_of_chunk);

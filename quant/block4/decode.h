@@ -28,13 +28,20 @@ template <bool nested, class Table> class Block4Decoder {
     using Stored = StoredAbsmax<nested>;  // what a block's scale is made from: loaded early, used late
     using Scale = float;
     static constexpr int bits = 4;
+    static constexpr int run = 32;
 
     TANDEM_HOST_DEVICE Block4Decoder(const std::byte* weight, const Places& at)
         : book_(part<float>(weight, at.tables)), map_(part<float>(weight, at.tables + Places::map)),
           offset_(nested ? *part<float>(weight, at.tables + Places::offset) : 0) {}
 
-    // `group`: a block of 1 << group_log2(at) elements.
+    // `group`: a block of elements.
     TANDEM_HOST_DEVICE static int group_log2(const Places& at) { return at.block_log2; }
+    TANDEM_HOST_DEVICE static std::uint32_t group_of(const Places& at, std::int64_t element) {
+        return std::uint32_t(element >> at.block_log2);
+    }
+    static std::int64_t group_end(const Places& at, std::int64_t element) {
+        return ((element >> at.block_log2) + 1) << at.block_log2;
+    }
     TANDEM_HOST_DEVICE static Stored load(const std::byte* weight, const Places& at, std::uint32_t group) {
         if constexpr (nested) {
             const std::uint32_t outer =

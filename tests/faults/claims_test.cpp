@@ -48,7 +48,7 @@ TEST_CASE("claims: what the tensors decide otherwise is said once, on stderr") {
         Exit e = run(command);
         CHECK_MESSAGE(e.code == 0, e.err);
         CHECK(lines_with(e.err, "lm_head.weight differs from the embedding and is used") == 1);
-        CHECK(lines_with(e.err, "no weight has a quant_state") == 1);
+        CHECK(lines_with(e.err, "no weight is quantized") == 1);
         if (command[0] != "train") CHECK(nlohmann::json::parse(e.out).is_object());
     }
 }

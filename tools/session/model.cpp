@@ -85,7 +85,7 @@ DType compute_type(Precision precision) { return precision == Precision::bf16 ? 
 WeightFormats base_quant(const Model& model, const ModelRecipe& recipe) {
     if (model.weights)
         if (std::map<std::string, QuantSpec> stored = stored_weights(*model.weights); !stored.empty()) return stored;
-    if (recipe.train_type != TrainType::qlora) return {};
+    if (!quantizes(recipe.train_type)) return {};
     Block4 spec{.book = recipe.quant_type == QuantType::nf4 ? Block4::Book::nf4 : Block4::Book::fp4,
                 .nested = recipe.double_quant};
     return QuantSpec(spec);

@@ -14,7 +14,8 @@
 
 namespace tandem {
 
-enum class TrainType { full, lora, qlora };  // qlora holds the frozen weights in 4 bits
+enum class TrainType { full, lora, qlora };  // qlora quantizes the frozen weights
+constexpr bool quantizes(TrainType t) { return t == TrainType::qlora; }
 enum class Precision { bf16, fp32 };
 enum class QuantType { nf4, fp4 };
 enum class Weights { load, random };

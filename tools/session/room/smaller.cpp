@@ -43,7 +43,7 @@ Changes one_cpu_rank(const ModelRecipe& o) {
 }
 
 Changes base_in_4_bits(const ModelRecipe& o) {
-    if (o.train_type == TrainType::qlora) return {};
+    if (quantizes(o.train_type)) return {};
     return {[](ModelRecipe& m) { m.train_type = TrainType::qlora; }};
 }
 

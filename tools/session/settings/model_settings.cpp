@@ -41,7 +41,7 @@ std::vector<Conflict> conflicts(const ModelRecipe& r, const Settings& set) {
         all.push_back(
             {{"weights_on", "gpus"}, setting("weights_on") + " mirror needs two ranks or more; one holds all"});
     for (const char* name : {"quant_type", "double_quant"})
-        if (set.given(name) && r.train_type != TrainType::qlora)
+        if (set.given(name) && !quantizes(r.train_type))
             all.push_back({{"train_type", name},
                            setting(name) + " needs " + setting("train_type") + " qlora: no other quantizes"});
     return all;
