@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "quant/formats.h"
+#include "quant/warp_table.cuh"
 #include "runtime/cuda/warp.cuh"
 
 namespace tandem {
@@ -26,6 +27,10 @@ template <class Table, class F> bool visit_pairs(const QuantTensor& weight, F&& 
             }
     });
     return visited;
+}
+
+inline bool is_in_pairs(const QuantTensor& weight) {
+    return visit_pairs<WarpTable>(weight, [&]<class Decoder>(const typename Decoder::Places&) {});
 }
 
 // Elements 2i and 2i + 1 of the eight in `codes`, in f32.

@@ -4,7 +4,6 @@
 #include "ops/gemm/dense_product.h"
 #include "ops/gemm/qmatmul.h"
 #include "quant/decode_pair.cuh"
-#include "quant/warp_table.cuh"
 #include "runtime/cuda/check.h"
 #include "runtime/cuda/tile_ahead.h"
 
@@ -64,9 +63,8 @@ const std::byte* take_tile(const CudaDevice& device, const QuantTensor& w, DType
 }
 
 bool reads_codes(const MatmulArgs& p) {
-    if (!visit_pairs<WarpTable>(*p.b.quant, []<class Decoder>(const typename Decoder::Places&) {})) return false;
-    return p.b.transposed && p.k % 32 == 0 && !p.a.transposed && p.a.stride == p.k && p.c_stride == p.n && !p.addend &&
-           p.alpha == 1 && p.c_dtype == p.a.dtype;
+    return is_in_pairs(*p.b.quant) && p.b.transposed && p.k % 32 == 0 && !p.a.transposed && p.a.stride == p.k &&
+           p.c_stride == p.n && !p.addend && p.alpha == 1 && p.c_dtype == p.a.dtype;
 }
 
 }  // namespace
