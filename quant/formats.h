@@ -6,12 +6,13 @@
 #include <variant>
 
 #include "quant/block4/block4.h"
+#include "quant/hqq/hqq.h"
 
 namespace tandem {
 
 struct CudaDevice;
 
-using QuantSpec = std::variant<Block4>;
+using QuantSpec = std::variant<Block4, Hqq>;
 
 inline std::string_view name_of(const QuantSpec& spec) {
     return std::visit([](const auto& format) { return format.name(); }, spec);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/io/bnb.h"
+#include "models/io/hqq.h"
 #include "runtime/joined.h"
 
 namespace tandem {
@@ -18,6 +19,7 @@ struct Reader {
 };
 constexpr Reader readers[] = {
     {"bitsandbytes", "bitsandbytes in 4 bits (nf4, fp4)", find_bnb_weight, bnb_weight_of},
+    {"hqq", "hqq", find_hqq_weight, hqq_weight_of},
 };
 
 }  // namespace

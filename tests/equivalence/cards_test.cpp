@@ -86,12 +86,17 @@ TEST_CASE("cards: where weights are, when they come and what is kept changes no 
                                    {{"prefetch", "0"}},
                                    {{"prefetch", "2"}},
                                    {{"use-gradient-checkpointing", "false"}}};
-    for (const std::string& gpus : pairs())
+    for (const std::string& gpus : pairs()) {
+        CAPTURE(gpus);
         for (std::string precision : {"bf16", "fp32"}) {
-            CAPTURE(gpus);
             CAPTURE(precision);
             check_all_same(with(arguments(gpus), {{"precision", precision}}), changes);
         }
+        for (std::string bits : {"4", "3"}) {
+            CAPTURE(bits);
+            check_all_same(with(arguments(gpus), {{"train-type", "hqq_lora"}, {"n-bits", bits}}), changes);
+        }
+    }
 }
 
 TEST_CASE("cards: two cards are two ranks on one, and nccl is peer, bit for bit") {

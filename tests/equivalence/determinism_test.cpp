@@ -86,14 +86,23 @@ TEST_CASE("equivalence: a block that is computed again gives what one that was k
                         {{"use-gradient-checkpointing", "false"}, {"sharding-strategy", "ddp"}, {"prefetch", "0"}}});
 }
 
+TEST_CASE("equivalence: in HQQ of any width, what changes no bit for other weights changes none") {
+    for (std::string bits : {"8", "4", "3", "2", "1"})
+        check_all_same(with(arguments(), {{"train-type", "hqq_lora"}, {"n-bits", bits}}),
+                       {{{"sharding-strategy", "shard_grad_op"}, {"prefetch", "2"}},
+                        {{"sharding-strategy", "ddp"}, {"threads", "3"}},
+                        {{"use-gradient-checkpointing", "false"}, {"prefetch", "0"}}});
+}
+
 TEST_CASE("equivalence: the number of threads changes no bit") {
     for (std::string precision : {"bf16", "fp32"})
         check_all_same(arguments(precision), {{{"threads", "1"}}, {{"threads", "3"}}, {{"threads", "7"}}});
 }
 
 TEST_CASE("equivalence: a run that goes on from a checkpoint is an uninterrupted one, bit for bit") {
-    for (std::string optimizer : {"adamw", "sgd"}) {
-        Arguments base = with(arguments(), {{"optimizer", optimizer}, {"checkpoint-every", "1"}, {"keep", "1"}});
+    for (const Arguments& kind : {Arguments{}, Arguments{{"optimizer", "sgd"}},
+                                  Arguments{{"train-type", "hqq_lora"}, {"n-bits", "3"}}}) {
+        Arguments base = with(with(arguments(), kind), {{"checkpoint-every", "1"}, {"keep", "1"}});
         Trained expected = train_once(base);
         Scratch scratch;
         std::filesystem::path folder = scratch.path / "run";

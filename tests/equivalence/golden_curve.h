@@ -9,6 +9,8 @@ namespace tandem::test {
 
 struct Curve {
     std::string name, model, data, type;
+    std::string start = name;  // whose initial adapter
+    std::filesystem::path init() const { return golden / "adapters" / start / "init"; }
     std::filesystem::path folder() const { return golden / "adapters" / name; }
     bool has_adapter() const { return type != "full"; }
     nlohmann::json read() const {
@@ -23,6 +25,9 @@ inline const std::vector<Curve> curves{{"lora-llama2", "llama2-mha", "llama2-equ
                                        {"rslora-llama3-attention", "llama3-gqa", "llama3-equal", "lora"},
                                        {"qlora-nf4-llama2", "llama2-mha", "llama2-equal", "qlora"},
                                        {"qlora-nf4-llama3", "llama3-gqa", "llama3-equal", "qlora"},
+                                       {"hqq4-llama2", "llama2-mha-hqq4", "llama2-equal", "hqq_lora", "lora-llama2"},
+                                       {"hqq3-llama2", "llama2-mha-hqq3", "llama2-equal", "hqq_lora", "lora-llama2"},
+                                       {"hqq2-llama2", "llama2-mha-hqq2", "llama2-equal", "hqq_lora", "lora-llama2"},
                                        {"full-llama2", "llama2-mha", "llama2-equal", "full"}};
 
 // The curve's own batch, split between `ranks` that run on `gpus`.
@@ -38,7 +43,7 @@ inline Arguments arguments_of(const Curve& c, const nlohmann::json& curve, int r
                 {"shuffle", "false"},
                 {"max-steps", "12"},
                 {"threads", "2"}};
-    if (c.has_adapter()) a = with(a, {{"init-adapter", (c.folder() / "init").string()}, {"lora-dropout", "0"}});
+    if (c.has_adapter()) a = with(a, {{"init-adapter", c.init().string()}, {"lora-dropout", "0"}});
     if (curve.contains("clip") && !curve.at("clip").is_null())
         a = with(a, {{"apply-gradient-clipping", "true"}, {"grad-norm", curve.at("clip").dump()}});
     return a;
@@ -54,7 +59,7 @@ inline double distance(const std::vector<float>& a, const std::vector<float>& b)
 // Gradients agree within 1e-4 of their norm; AdamW's step, m / (sqrt(v) + eps), is no more sensitive than that to the
 // relative error of each gradient, and twelve steps' errors at worst add up: 12e-4 of the way that a matrix went.
 inline void check_final(const Adapter& trained, const Curve& c) {
-    Adapter init = Adapter::open(c.folder() / "init"), expected = Adapter::open(c.folder() / "final");
+    Adapter init = Adapter::open(c.init()), expected = Adapter::open(c.folder() / "final");
     REQUIRE(trained.modules() == expected.modules());
     for (const AdapterModule& m : expected.modules()) {
         CAPTURE(m.path);

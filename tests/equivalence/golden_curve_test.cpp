@@ -36,6 +36,19 @@ TEST_CASE("golden curve: losses, norms and the final adapter are PEFT's, at one 
         }
 }
 
+TEST_CASE("golden curve: PEFT's with HQQ, by every strategy, streamed and recomputed or not") {
+    for (const Curve& c : curves) {
+        if (c.type != "hqq_lora") continue;
+        for (const char* strategy : {"full_shard", "shard_grad_op", "ddp"})
+            for (const char* recomputed : {"true", "false"}) {
+                CAPTURE(c.name);
+                CAPTURE(strategy);
+                check_golden(c, 2, "cpu,cpu",
+                             {{"sharding-strategy", strategy}, {"use-gradient-checkpointing", recomputed}});
+            }
+    }
+}
+
 TEST_CASE("golden curve: greedy tokens are transformers', at one rank and at two") {
     for (std::string name : {"llama2-mha", "llama3-gqa", "qwen2-bias"})
         for (std::string gpus : {"cpu", "cpu,cpu"}) {

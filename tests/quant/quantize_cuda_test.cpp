@@ -13,6 +13,7 @@
 #include "quant/block4/fp4.h"
 #include "quant/block4/nf4.h"
 #include "runtime/cuda/tile_ahead.h"
+#include "tests/quant/encoded.h"
 #include "tests/quant/quantized.h"
 #include "tests/support/test_rank.h"
 
@@ -35,7 +36,8 @@ struct OnCard {
 };
 
 // By way of the card's scratch and tiles, whose bytes are no zeros.
-template <class T> OnCard quantize_on_card(TestRank& rank, const Block4& spec, const std::vector<T>& x) {
+template <class T, class Format>
+OnCard quantize_on_card(TestRank& rank, const Format& spec, const std::vector<T>& x) {
     OnCard result{false, std::vector<std::byte>(quant_bytes(spec, 1, std::int64_t(x.size())), std::byte(0x5a))};
     const std::int64_t n = std::int64_t(x.size());
     rank.ctx.run({"test", {}, {}, {}}, [&](const auto& device) {
@@ -49,15 +51,25 @@ template <class T> OnCard quantize_on_card(TestRank& rank, const Block4& spec, c
     return result;
 }
 
+void check_bytes(const OnCard& got, const std::vector<std::byte>& want) {
+    REQUIRE(got.finite);
+    const auto differs = std::mismatch(got.bytes.begin(), got.bytes.end(), want.begin(), want.end());
+    CHECK(differs.first - got.bytes.begin() == std::ptrdiff_t(want.size()));
+}
+
 template <class T> void check_equal(TestRank& rank, const Block4& spec, const std::vector<float>& x) {
     INFO(std::string(spec.name()), " nested ", spec.nested, " block ", spec.block, " of ", spec.nested_block, ", ",
          x.size(), " ", name_of(dtype_of<T>));
     const std::vector<T> stored = stored_as<T>(x);
     const OnCard got = quantize_on_card(rank, spec, stored);
-    REQUIRE(got.finite);
-    const Quantized want(spec, stored_as<float>(std::vector<float>(stored.begin(), stored.end())));
-    const auto differs = std::mismatch(got.bytes.begin(), got.bytes.end(), want.bytes.begin(), want.bytes.end());
-    CHECK(differs.first - got.bytes.begin() == std::ptrdiff_t(want.bytes.size()));
+    check_bytes(got, Quantized(spec, std::vector<float>(stored.begin(), stored.end())).bytes);
+}
+
+template <class T> void check_equal(TestRank& rank, const Hqq& spec, const std::vector<float>& x) {
+    INFO(spec.bits, " bits in groups of ", spec.group, ", ", x.size(), " ", name_of(dtype_of<T>));
+    const std::vector<T> stored = stored_as<T>(x);
+    check_bytes(quantize_on_card(rank, spec, stored),
+                Encoded(spec, std::vector<float>(stored.begin(), stored.end())).bytes);
 }
 
 // Blocks of 32 whose values, divided by their absmax, are thresholds and their neighbours.
@@ -129,12 +141,12 @@ TEST_CASE("a card quantizes to the CPU's bytes: any format, block and size") {
                 check_equal<float>(rank, spec, normal_weights(2 * std::size_t(block), 2));
             }
             for (std::size_t n : {1, 2, 7, 8, 9, 31, 33, 63, 65, 2047, 2048, 2049, 4095, 4097}) {
-                check_equal<bf16>(rank, {.book = format, .nested = nested}, normal_weights(n, n));
-                check_equal<float>(rank, {.book = format, .nested = nested, .block = 32}, normal_weights(n, n));
+                check_equal<bf16>(rank, Block4{.book = format, .nested = nested}, normal_weights(n, n));
+                check_equal<float>(rank, Block4{.book = format, .nested = nested, .block = 32}, normal_weights(n, n));
             }
         }
     for (int nested_block : {1, 3, 64, 1000})
-        check_equal<bf16>(rank, {.block = 32, .nested_block = nested_block}, normal_weights(40001, 3));
+        check_equal<bf16>(rank, Block4{.block = 32, .nested_block = nested_block}, normal_weights(40001, 3));
 }
 
 TEST_CASE("a card adds absmax in the CPU's order") {
@@ -149,19 +161,19 @@ TEST_CASE("a card adds absmax in the CPU's order") {
         other_in_order += float(sum / double(absmax.size())) != *Quantized(spec, x).view.offset;
     }
     CHECK(other_in_order > 0);
-    check_equal<float>(rank, {.block = 32}, normal_weights(2 * 32 * std::size_t(AbsmaxSum::piece) + 1285, 7));
+    check_equal<float>(rank, Block4{.block = 32}, normal_weights(2 * 32 * std::size_t(AbsmaxSum::piece) + 1285, 7));
 }
 
 TEST_CASE("a card takes ties, zeros and the smallest and largest blocks as the CPU does") {
     if (!has_card()) return;
     TestRank rank(DType::f32, 1, DeviceKind::cuda);
-    check_equal<float>(rank, {.block = 32, .nested_block = 4}, blocks_with(nested_ties()));
+    check_equal<float>(rank, Block4{.block = 32, .nested_block = 4}, blocks_with(nested_ties()));
     for (Block4::Book format : formats) {
         for (bool nested : {false, true}) {
             const Block4 spec{.book = format, .nested = nested, .block = 32};
             check_equal<float>(rank, spec, ties());
             check_equal<float>(rank, spec, std::vector<float>(5000, 0.0f));
-            check_equal<bf16>(rank, {.book = format, .nested = nested, .block = 4096},
+            check_equal<bf16>(rank, Block4{.book = format, .nested = nested, .block = 4096},
                               std::vector<float>(5000, -0.0f));
         }
         std::vector<float> x = normal_weights(64 * 300, 9);
@@ -171,12 +183,12 @@ TEST_CASE("a card takes ties, zeros and the smallest and largest blocks as the C
             for (std::size_t i = 64 * block; i < 64 * (block + 1); i++) x[i] = std::clamp(x[i] * scale, -most, most);
         }
         for (bool nested : {false, true}) {
-            check_equal<float>(rank, {.book = format, .nested = nested}, x);
-            check_equal<bf16>(rank, {.book = format, .nested = nested}, normal_weights(6400, 10));
+            check_equal<float>(rank, Block4{.book = format, .nested = nested}, x);
+            check_equal<bf16>(rank, Block4{.book = format, .nested = nested}, normal_weights(6400, 10));
         }
         std::vector<float> small = normal_weights(6400, 11);
         for (float& e : small) e *= 0x1p-20f;  // subnormal in f16
-        check_equal<f16>(rank, {.book = format}, small);
+        check_equal<f16>(rank, Block4{.book = format}, small);
     }
 }
 
@@ -187,7 +199,7 @@ TEST_CASE("a tensor larger than the scratch goes to the card in pieces") {
     std::vector<float> x(std::size_t(CudaDevice::scratch_bytes / sizeof(float)) + 4097);
     const std::vector<float> part = normal_weights(10007, 12);
     for (std::size_t i = 0; i < x.size(); i++) x[i] = part[i % part.size()];
-    check_equal<float>(rank, {}, x);
+    check_equal<float>(rank, Block4{}, x);
 }
 
 TEST_CASE("a card finds NaN and infinity") {
@@ -199,19 +211,47 @@ TEST_CASE("a card finds NaN and infinity") {
         for (float bad : {infinity, -infinity, std::nanf(""), -std::nanf("")})
             for (std::size_t at : {std::size_t(0), std::size_t(65535), std::size_t(70000)}) {
                 const float good = std::exchange(x[at], bad);
-                CHECK_FALSE(quantize_on_card(rank, {.nested = nested}, x).finite);
-                CHECK_FALSE(quantize_on_card(rank, {.nested = nested}, stored_as<bf16>(x)).finite);
-                CHECK_FALSE(quantize_on_card(rank, {.nested = nested}, stored_as<f16>(x)).finite);
+                CHECK_FALSE(quantize_on_card(rank, Block4{.nested = nested}, x).finite);
+                CHECK_FALSE(quantize_on_card(rank, Block4{.nested = nested}, stored_as<bf16>(x)).finite);
+                CHECK_FALSE(quantize_on_card(rank, Block4{.nested = nested}, stored_as<f16>(x)).finite);
                 x[at] = good;
             }
-    CHECK(quantize_on_card(rank, {}, x).finite);
+    CHECK(quantize_on_card(rank, Block4{}, x).finite);
 }
 
 TEST_CASE("a card refuses what the CPU refuses") {
     if (!has_card()) return;
     const std::vector<float> x(64);
     TestRank rank(DType::f32, 1, DeviceKind::cuda);
-    CHECK_THROWS_AS(quantize_on_card(rank, {.book = Block4::Book{9}}, x), Error);
-    CHECK_THROWS_AS(quantize_on_card(rank, {.block = 48}, x), Error);
-    CHECK_THROWS_AS(quantize_on_card(rank, {}, std::vector<double>(64)), Error);
+    CHECK_THROWS_AS(quantize_on_card(rank, Block4{.book = Block4::Book{9}}, x), Error);
+    CHECK_THROWS_AS(quantize_on_card(rank, Block4{.block = 48}, x), Error);
+    CHECK_THROWS_AS(quantize_on_card(rank, Block4{}, std::vector<double>(64)), Error);
+}
+
+TEST_CASE("a card quantizes HQQ to the CPU's bytes: any width, group, size and magnitude") {
+    if (!has_card()) return;
+    TestRank rank(DType::f32, 1, DeviceKind::cuda);
+    for (int bits : {8, 4, 3, 2, 1})
+        for (int group : {16, 32, 64, 128, 256}) {
+            const Hqq spec{.bits = bits, .group = group};
+            check_equal<bf16>(rank, spec, normal_weights(4096 + 77, std::uint64_t(group)));
+            check_equal<f16>(rank, spec, normal_weights(std::size_t(group) + 1, 1));
+            for (std::size_t n : {1, 7, 8, 9, 31, 33}) check_equal<float>(rank, spec, normal_weights(n, n));
+            std::vector<float> x = normal_weights(40 * std::size_t(group), 9);
+            for (std::size_t i = 0; i < x.size(); i++)  // from groups of one scale to those that are clipped
+                x[i] *= std::ldexp(1.0f, 3 * int(i / std::size_t(group)) - 40);
+            std::fill_n(x.begin(), group, 0.0f);
+            std::fill_n(x.begin() + group, group / 2, -0.0f);
+            check_equal<float>(rank, spec, x);
+        }
+    std::vector<float> x = normal_weights(std::size_t(CudaDevice::scratch_bytes / sizeof(float)) + 4097, 3);
+    check_equal<float>(rank, Hqq{.bits = 3, .group = 256}, std::vector<float>(x.end() - 20001, x.end()));
+    for (float bad : {INFINITY, -INFINITY, std::nanf("")})
+        for (std::size_t at : {std::size_t(0), std::size_t(4097), std::size_t(20000)}) {
+            std::vector<float> y(x.begin(), x.begin() + 20001);
+            y[at] = bad;
+            CHECK_FALSE(quantize_on_card(rank, Hqq{}, y).finite);
+            CHECK_FALSE(quantize_on_card(rank, Hqq{}, stored_as<bf16>(y)).finite);
+        }
+    CHECK_THROWS_AS(quantize_on_card(rank, Hqq{.group = 48}, std::vector<float>(96)), Error);
 }

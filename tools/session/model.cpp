@@ -86,6 +86,8 @@ WeightFormats base_quant(const Model& model, const ModelRecipe& recipe) {
     if (model.weights)
         if (std::map<std::string, QuantSpec> stored = stored_weights(*model.weights); !stored.empty()) return stored;
     if (!quantizes(recipe.train_type)) return {};
+    if (recipe.train_type == TrainType::hqq_lora || recipe.quant_type == QuantType::hqq)
+        return QuantSpec(Hqq{.bits = int(recipe.n_bits)});
     Block4 spec{.book = recipe.quant_type == QuantType::nf4 ? Block4::Book::nf4 : Block4::Book::fp4,
                 .nested = recipe.double_quant};
     return QuantSpec(spec);

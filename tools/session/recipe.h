@@ -14,10 +14,10 @@
 
 namespace tandem {
 
-enum class TrainType { full, lora, qlora };  // qlora quantizes the frozen weights
-constexpr bool quantizes(TrainType t) { return t == TrainType::qlora; }
+enum class TrainType { full, lora, qlora, hqq_lora };  // the last two quantize the frozen weights
+constexpr bool quantizes(TrainType t) { return t == TrainType::qlora || t == TrainType::hqq_lora; }
 enum class Precision { bf16, fp32 };
-enum class QuantType { nf4, fp4 };
+enum class QuantType { nf4, fp4, hqq };
 enum class Weights { load, random };
 enum class WeightsOn { automatic, device, mirror };
 
@@ -26,8 +26,8 @@ struct ByteSize {
     bool operator==(const ByteSize&) const = default;
 };
 
-// Which model, how its weights are held, and where it runs. Without training, too: TrainType::qlora holds them in 4
-// bits then, the others as they are.
+// Which model, how its weights are held, and where it runs. Without training, too: those train types that quantize
+// do so then, too.
 struct ModelRecipe {
     std::string model;  // a folder with config.json, or the name of a known model
     Weights weights = Weights::load;
@@ -35,6 +35,7 @@ struct ModelRecipe {
     Precision precision = Precision::bf16;
     QuantType quant_type = QuantType::nf4;
     bool double_quant = true;
+    std::int64_t n_bits = 4;  // of hqq
     std::optional<std::string> chat_template;  // none: the checkpoint's own
     Placement gpus;
     std::optional<ByteSize> gpu_memory;     // most that a rank takes of a card; none: what is free

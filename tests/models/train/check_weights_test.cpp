@@ -254,7 +254,7 @@ TEST_CASE("16-bit weights under a left-over quantization_config are dense; qlora
         REQUIRE(notes_of(m).size() == 1);
         CHECK(contains(notes_of(m)[0], "no weight is quantized"));
     }
-    for (const char* method : {"gptq", "awq", "fp8", "compressed-tensors", "hqq", "quanto", "eetq", "aqlm", "mxfp4"})
+    for (const char* method : {"gptq", "awq", "fp8", "compressed-tensors", "quanto", "eetq", "aqlm", "mxfp4"})
         for (const char* key : {"quantization_config", "compression_config"}) {
             m.config.erase("quantization_config");
             m.config[key] = {{"quant_method", method}};

@@ -56,7 +56,7 @@ inline void check_product(DType type, std::int64_t m, std::int64_t n, std::int64
 
 struct QuantizedWeight {
     std::vector<std::byte> bytes;
-    QuantizedWeight(const Block4& spec, std::int64_t elements) : bytes(quant_bytes(spec, 1, elements)) {
+    QuantizedWeight(const QuantSpec& spec, std::int64_t elements) : bytes(quant_bytes(spec, 1, elements)) {
         std::vector<float> w(static_cast<std::size_t>(elements));
         std::mt19937 random(5);
         std::normal_distribution<float> normal;
@@ -64,8 +64,9 @@ struct QuantizedWeight {
         ThreadPool pool(1);
         REQUIRE(quantize(spec, w.data(), 1, elements, bytes.data(), pool));
     }
+    explicit QuantizedWeight(std::vector<std::byte> parts) : bytes(std::move(parts)) {}
     // As a product in `type` sees it.
-    std::vector<double> values(const Block4& spec, std::int64_t elements, DType type) const {
+    std::vector<double> values(const QuantSpec& spec, std::int64_t elements, DType type) const {
         const QuantTensor view{spec, 1, elements, bytes.data()};
         return visit_compute(type, [&]<class T>() {
             std::vector<T> v(static_cast<std::size_t>(elements));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tests/ops/gemm/matmul_problem.h"
+#include "tests/quant/hqq_noise.h"
 
 using namespace tandem;
 using namespace tandem::matmul_test;
@@ -157,6 +158,31 @@ TEST_CASE("a quantized B gives the bits of its dequantized values") {
                 CHECK(p.c.bytes == dense.bytes);
                 CHECK(right(p, dense, t == f64 ? f64 : f32, m - 1, n - 1));
             }
+    });
+}
+
+TEST_CASE("a B in HQQ gives the bits of its dequantized values: any width, axis, group and type of scale") {
+    std::mt19937 random(7);
+    Device device(2);
+    for_each_kernel([&](const MicroKernel& kernel, DType t) {
+        for (int bits : {8, 4, 3, 2, 1})
+            for (DType meta : {DType::f16, b16, f32})
+                for (const auto& [group, axis, rows, cols] : hqq_shapes)
+                    for (bool transposed : {false, true}) {
+                        const HqqNoise weight({.bits = bits, .group = group, .axis = axis, .meta = meta}, rows, cols);
+                        const std::int64_t n = transposed ? rows : cols, k = transposed ? cols : rows;
+                        Problem p({.m = 5, .n = n, .k = k, .a = t, .b = t, .c = f32, .b_transposed = transposed},
+                                  random);
+                        p.b = Matrix(t, rows, cols, 0);
+                        for (std::int64_t i = 0; i < rows * cols; i++)
+                            p.b.set(i / cols, i % cols, double(weight.decoded(i)));
+                        p.args.b.data = p.b.bytes.data();
+                        matmul_with(kernel, device.cpu, p.args);
+                        const Matrix dense = p.c;
+                        p.args.b = {.transposed = transposed, .quant = &weight.tensor};
+                        matmul_with(kernel, device.cpu, p.args);
+                        CHECK(p.c.bytes == dense.bytes);
+                    }
     });
 }
 

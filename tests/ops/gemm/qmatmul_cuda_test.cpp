@@ -19,7 +19,7 @@ struct Case {
     std::int64_t tokens, out, in;
     DType type = DType::bf16;
     bool bias = false;
-    Block4 spec = {};
+    QuantSpec spec = {};
 };
 
 void check_forward(const Case& s, Way way = Way::chosen) {
@@ -71,7 +71,7 @@ TEST_CASE("qmatmul on a card, by every way, for any number of tokens") {
     for (std::int64_t tokens : {1, 2, 3, 8, 9, 16, 20, 33, 64, 65, 128})
         for (bool bias : {false, true}) {
             const Case wide{tokens, 150, 288, DType::bf16, bias},
-                deep{tokens, 40, 1120, DType::bf16, bias, {.nested = false}};
+                deep{tokens, 40, 1120, DType::bf16, bias, Block4{.nested = false}};
             for (const Case& s : {wide, deep}) {
                 check_forward(s);
                 check_forward(s, Way::some);
@@ -81,7 +81,7 @@ TEST_CASE("qmatmul on a card, by every way, for any number of tokens") {
         }
     for (std::int64_t tokens : {1, 3, 8, 9}) {
         check_forward({tokens, 11, 1056, DType::f32, true});
-        check_forward({tokens, 11, 288, DType::f32, false, {.nested = false}});
+        check_forward({tokens, 11, 288, DType::f32, false, Block4{.nested = false}});
         check_forward({tokens, 24, 50});  // codes of a row begin anywhere
         check_forward({tokens, 7, 33, DType::f32});
     }
@@ -93,7 +93,7 @@ TEST_CASE("qmatmul on a card: every block, codes of both formats") {
         for (Block4::Book format : {Block4::Book::nf4, Block4::Book::fp4})
             for (std::int64_t tokens : {5, 40}) {
                 check_forward(
-                    {tokens, 33, 160, DType::bf16, false, {.book = format, .block = block, .nested_block = 7}});
+                    {tokens, 33, 160, DType::bf16, false, Block4{.book = format, .block = block, .nested_block = 7}});
             }
 }
 
@@ -106,4 +106,25 @@ TEST_CASE("the gradient through a quantized weight on a card") {
                     check_backward({tokens, 24, 96, type}, adds, in_place);
                     check_backward({tokens, 5, 33, type}, adds, in_place);
                 }
+}
+
+TEST_CASE("products of HQQ on a card: codes of 4 bits are read, others decoded into tiles, any width and group") {
+    if (!has_card()) return;
+    for (std::int64_t tokens : {1, 8, 9, 40, 128})
+        for (int group : {32, 64, 256}) {
+            const Case s{tokens, 33, 288, DType::bf16, true, Hqq{.group = group}};
+            check_forward(s);
+            check_forward(s, Way::some);
+            check_forward(s, Way::tile);
+            if (tokens <= 8) check_forward(s, Way::few);
+            if (tokens <= 8) check_forward({tokens, 11, 288, DType::f32, false, Hqq{.group = group}}, Way::few);
+        }
+    for (DType type : {DType::f32, DType::bf16})
+        for (int bits : {8, 4, 3, 2, 1})
+            for (std::int64_t tokens : {1, 33}) {
+                check_forward({tokens, 24, 96, type, true, Hqq{.bits = bits}});
+                check_forward({tokens, 24, 96, type, true, Hqq{.bits = bits, .group = 16}});
+                check_backward({tokens, 24, 96, type, false, Hqq{.bits = bits}}, true, false);
+                check_backward({tokens, 5, 33, type, false, Hqq{.bits = bits, .group = 16}}, false, false);
+            }
 }

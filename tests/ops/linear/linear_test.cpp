@@ -21,7 +21,7 @@ Tensor indices(Context& ctx, std::int64_t count) {
 struct QuantizedParam {
     std::vector<std::byte> bytes;
     std::vector<double> values;
-    QuantizedParam(const Block4& spec, const Shape& s)
+    QuantizedParam(const QuantSpec& spec, const Shape& s)
         : bytes(quant_bytes(spec, s[0], s[1])), values(std::size_t(s.elements())) {
         std::vector<float> w(values.size());
         for (std::size_t i = 0; i < w.size(); i++) w[i] = std::sin(float(i));
@@ -115,24 +115,25 @@ Pass pass_of(TestRank& rank, DType type, const Weight& w, const Shape& s) {
 // A card has another kernel for few tokens than for a dense weight: y is within two roundings.
 TEST_CASE("a quantized weight gives the bits of the dense weight that it stands for") {
     const Shape shape{6, 64};
+    std::vector<QuantSpec> specs{Hqq{.bits = 8}, Hqq{}, Hqq{.bits = 3}, Hqq{.bits = 2}, Hqq{.bits = 1}};
+    for (Block4::Book format : {Block4::Book::nf4, Block4::Book::fp4})
+        for (bool nested : {false, true}) specs.push_back(Block4{.book = format, .nested = nested});
     for (DeviceKind kind : device_kinds())
-        for (Block4::Book format : {Block4::Book::nf4, Block4::Book::fp4})
-            for (bool nested : {false, true})
-                for (DType type : {DType::f64, DType::f32, DType::bf16}) {
-                    if (kind == DeviceKind::cuda && type == DType::f64) continue;
-                    Block4 spec{.book = format, .nested = nested};
-                    QuantizedParam q(spec, shape);
-                    TestRank rank(type, 1, kind);
-                    Param dense = rank.store.add_frozen(shape, q.values);
-                    Param packed{0, false, rank.store.add_bytes(q.bytes), shape, type};
-                    LeaseScope lease(rank.ctx, rank.store, 0);
-                    const Pass d = pass_of(rank, type, {dense, {}}, shape),
-                               p = pass_of(rank, type, {packed, spec}, shape);
-                    INFO(std::string(name_of(type)), nested ? " nested" : "");
-                    const double unit = type == DType::bf16 ? 0x1p-9 : 32 * 0x1p-24;
-                    CHECK(distance(d.y, p.y) <= (kind == DeviceKind::cuda ? 2 * unit * norm(d.y) : 0));
-                    CHECK(d.dx == p.dx);
-                }
+        for (std::size_t s = 0; s < specs.size(); s++)
+            for (DType type : {DType::f64, DType::f32, DType::bf16}) {
+                if (kind == DeviceKind::cuda && type == DType::f64) continue;
+                QuantizedParam q(specs[s], shape);
+                TestRank rank(type, 1, kind);
+                Param dense = rank.store.add_frozen(shape, q.values);
+                Param packed{0, false, rank.store.add_bytes(q.bytes), shape, type};
+                LeaseScope lease(rank.ctx, rank.store, 0);
+                const Pass d = pass_of(rank, type, {dense, {}}, shape),
+                           p = pass_of(rank, type, {packed, specs[s]}, shape);
+                INFO(std::string(name_of(type)), ", format ", s);
+                const double unit = type == DType::bf16 ? 0x1p-9 : 32 * 0x1p-24;
+                CHECK(distance(d.y, p.y) <= (kind == DeviceKind::cuda ? 2 * unit * norm(d.y) : 0));
+                CHECK(d.dx == p.dx);
+            }
 }
 
 TEST_CASE("linear refuses another width, and to train a quantized weight") {

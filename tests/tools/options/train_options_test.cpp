@@ -27,18 +27,14 @@ template <class Options> std::string errors(const std::vector<std::string>& argu
 
 }  // namespace
 
-TEST_CASE("train without arguments has fsdp_qlora's defaults") {
-    TrainOptions o;
-    OptionSet set("train", "fine-tune");
-    CommandLine line{{"--gpus", "cpu,cpu"}};  // without it: all cards, if there are any
-    CHECK(read_options(o, set, line) == OptionSet::Parsed::run);
-    CHECK(set.json() == R"({
+const char* const defaults = R"({
     "model": "demo",
     "weights": "load",
     "train_type": "qlora",
     "precision": "bf16",
     "quant_type": "nf4",
     "double_quant": true,
+    "n_bits": 4,
     "chat_template": null,
     "gpus": ["cpu", "cpu"],
     "gpu_memory": null,
@@ -85,7 +81,14 @@ TEST_CASE("train without arguments has fsdp_qlora's defaults") {
     "log_to": "tqdm",
     "verbose": false
 }
-)");
+)";
+
+TEST_CASE("train without arguments has fsdp_qlora's defaults") {
+    TrainOptions o;
+    OptionSet set("train", "fine-tune");
+    CommandLine line{{"--gpus", "cpu,cpu"}};  // without it: all cards, if there are any
+    CHECK(read_options(o, set, line) == OptionSet::Parsed::run);
+    CHECK(set.json() == defaults);
 }
 
 TEST_CASE("all seven projections are adapted unless told otherwise") {
@@ -140,9 +143,25 @@ TEST_CASE("a command line of fsdp_qlora's is understood") {
 TEST_CASE("options of train that contradict each other") {
     auto e = errors<TrainOptions>;
     CHECK(e({"--train-type", "full", "--lora-rank", "64", "--use-rslora", "--quant-type", "nf4"}) ==
-          "--quant-type needs --train-type qlora: no other quantizes\n"
+          "--quant-type needs --train-type qlora or hqq_lora: no other quantizes\n"
           "--lora-rank needs an adapter; --train-type full has none\n"
           "--use-rslora needs an adapter; --train-type full has none");
+    CHECK(e({"--train-type", "lora", "--n-bits", "4"}) ==
+          "--n-bits needs --train-type qlora or hqq_lora: no other quantizes");
+    CHECK(e({"--train-type", "hqq_lora", "--quant-type", "nf4"}) ==
+          "--train-type hqq_lora quantizes in hqq; for another --quant-type give qlora");
+    CHECK(e({"--quant-type", "hqq", "--double-quant", "true"}) ==
+          "--double-quant is for nf4 and fp4: hqq holds its scales in 16 bits");
+    CHECK(e({"--n-bits", "3"}) == "--n-bits is for hqq: give --train-type hqq_lora; nf4 and fp4 have 4 bits");
+    CHECK(e({"--train-type", "hqq_lora", "--n-bits", "6"}) == "--n-bits expected 8, 4, 3, 2 or 1");
+    CHECK(e({"--train-type", "hqq_lora", "--n-bits", "9"}) ==
+          "--n-bits expected an integer >= 1 and <= 8, got '9'");
+    for (const char* bits : {"8", "4", "3", "2", "1"}) {
+        CHECK(e({"--train-type", "hqq_lora", "--n-bits", bits}) == "");
+        CHECK(e({"--train-type", "hqq_lora", "--quant-type", "hqq", "--n-bits", bits}) == "");
+        CHECK(e({"--quant-type", "hqq", "--n-bits", bits, "--double-quant", "false"}) == "");
+    }
+    CHECK(e({"--n-bits", "4", "--quant-type", "fp4"}) == "");
     CHECK(e({"--world-size", "3", "--gpus", "cpu,cpu"}) ==
           "--world-size expected 2, one for each device of --gpus, got 3");
     CHECK(e({"--world-size", "1", "--gpus", "cpu"}) == "");

@@ -23,6 +23,7 @@ template <> struct SettingNames<TrainType> {
         {"qlora", TrainType::qlora},
         {"custom_lora", TrainType::lora},
         {"custom_qlora", TrainType::qlora},
+        {"hqq_lora", TrainType::hqq_lora},
     });
 };
 template <> struct SettingNames<Precision> {
@@ -31,7 +32,8 @@ template <> struct SettingNames<Precision> {
 };
 template <> struct SettingNames<QuantType> {
     static constexpr auto names =
-        std::to_array<std::pair<std::string_view, QuantType>>({{"nf4", QuantType::nf4}, {"fp4", QuantType::fp4}});
+        std::to_array<std::pair<std::string_view, QuantType>>(
+            {{"nf4", QuantType::nf4}, {"fp4", QuantType::fp4}, {"hqq", QuantType::hqq}});
 };
 template <> struct SettingNames<WeightsOn> {
     static constexpr auto names = std::to_array<std::pair<std::string_view, WeightsOn>>(
