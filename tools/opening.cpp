@@ -1,5 +1,9 @@
 #include "tools/opening.h"
 
+#include <fmt/core.h>
+
+#include <chrono>
+
 #include "tools/console.h"
 #include "tools/session/machine.h"
 
@@ -16,12 +20,23 @@ std::optional<Adapter> open_adapter(const std::optional<std::filesystem::path>& 
     return adapter;
 }
 
+LoadProgress loading_lines() {
+    using Clock = std::chrono::steady_clock;
+    return [begin = Clock::now(), said = Clock::now()](double share) mutable {
+        const Clock::time_point now = Clock::now();
+        if (now - said < std::chrono::seconds(10)) return;
+        said = now;
+        log_line(fmt::format("[Loading] {:.0f} % of the weights after {:.0f} s", 100 * share,
+                             std::chrono::duration<double>(now - begin).count()));
+    };
+}
+
 void load_model(LoadedModel& loaded, const ModelRecipe& recipe, const Model& model, const Changes& smaller) {
     for (const std::string& note : model.notes) log_line("[Model] " + note);
     const Room room = room_of(recipe);
     Console(StepLog::lines, Stdout::open).planned_memory(loaded.memory(), room);
     loaded.require_room(room, smaller);
-    loaded.start();
+    loaded.start(loading_lines());
 }
 
 }  // namespace tandem

@@ -6,6 +6,7 @@
 #include "tools/console.h"
 #include "tools/demo.h"
 #include "tools/log.h"
+#include "tools/opening.h"
 #include "tools/session/gather_overlap.h"
 #include "tools/session/machine.h"
 #include "tools/session/run.h"
@@ -92,7 +93,7 @@ int train(CommandLine& line) {
         SignalsLater while_it_is_made;
         run.make_folder();
     }
-    run.start(&trace);
+    run.start(&trace, loading_lines());
     if (run.resumption() == Resumption::finished) return say_finished(o);
     {
         SignalsLater while_they_begin;

@@ -116,8 +116,10 @@ class Loader {
 std::uint64_t load_weights(const Params& params, const WeightSource& source, std::span<LayerStore* const> stores,
                            int part, int parts, Context& ctx) {
     Loader loader(source, stores, ctx);
-    for (std::size_t i = std::size_t(part); i < params.table.size(); i += std::size_t(parts))
+    for (std::size_t i = std::size_t(part); i < params.table.size(); i += std::size_t(parts)) {
         loader.load(params.table[i]);
+        if (source.loaded) source.loaded(params.table[i].param.shape.elements());
+    }
     return loader.hash();
 }
 

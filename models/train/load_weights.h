@@ -16,7 +16,13 @@ struct WeightSource {
     const CheckpointFiles* files = nullptr;  // null: seeded noise of the exact shapes
     const Adapter* adapter = nullptr;        // null: A drawn from U(-1/sqrt(in), 1/sqrt(in)), B zero
     std::uint64_t seed = 0;
+    // Called with the number of elements of every tensor that is loaded, by the thread that loaded it; may be empty.
+    std::function<void(std::int64_t)> loaded = {};
 };
+
+// Of a whole model: told what share of its elements is loaded, in (0, 1], by the ranks' threads, one at a time. May be
+// empty.
+using LoadProgress = std::function<void(double share)>;
 
 // Loads every `parts`-th tensor of the table, from number `part` on, into all stores. Run by as many threads as there
 // are ranks, each with its own part and context; a barrier must follow. A rank on a card quantizes there, to the bytes

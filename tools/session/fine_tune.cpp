@@ -50,7 +50,7 @@ void FineTune::require_room(const Room& room, Begin begin) {
     room_checked_ = true;
 }
 
-void FineTune::start(Trace* trace) {
+void FineTune::start(Trace* trace, const LoadProgress& progress) {
     if (!room_checked_) require_room(room_of(recipe_), Begin::fresh);
     LaunchOptions l = launch_options(recipe_, opened_.params);
     l.trace = trace;
@@ -58,7 +58,7 @@ void FineTune::start(Trace* trace) {
     l.recompute_plan = &plan_->recompute;
     mirror_ = make_mirror(recipe_, opened_.params);
     setup_.emplace(setup());
-    WeightLoader loader(opened_.params, opened_.weights(std::uint64_t(recipe_.seed)), l.world_size);
+    WeightLoader loader(opened_.params, opened_.weights(std::uint64_t(recipe_.seed)), l.world_size, progress);
     ranks_ = std::make_unique<Ranks>(l);
     trainers_.emplace(*ranks_);
     ranks_->run([&](Rank& rank) {

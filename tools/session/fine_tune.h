@@ -38,7 +38,7 @@ class FineTune {
 
     // Starts the ranks and loads the weights, after require_room() where that was not called. `trace`: may be null;
     // outlives this.
-    void start(Trace* trace = nullptr);
+    void start(Trace* trace = nullptr, const LoadProgress& progress = {});
 
     // From here on after start().
     void restore(const Checkpoint& checkpoint);  // an InputError if it was made from another model

@@ -2,6 +2,18 @@
 
 namespace tandem {
 
+WeightLoader::WeightLoader(const Params& params, const WeightSource& source, int world_size, LoadProgress progress)
+    : params_(params), source_(source), stores_(std::size_t(world_size)), progress_(std::move(progress)) {
+    for (const TableEntry& e : params.table) elements_ += e.param.shape.elements();
+    if (progress_) source_.loaded = [this](std::int64_t elements) { add_loaded(elements); };
+}
+
+void WeightLoader::add_loaded(std::int64_t elements) {
+    const std::lock_guard lock(mutex_);
+    loaded_ += elements;
+    progress_(double(loaded_) / double(elements_));
+}
+
 std::uint64_t WeightLoader::load(Rank& rank, LayerStore& store) {
     Context& ctx = rank.context();
     stores_[std::size_t(ctx.rank())] = &store;

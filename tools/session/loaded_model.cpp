@@ -68,12 +68,12 @@ void LoadedModel::require_room(const Room& room, const Changes& smaller) {
     });
 }
 
-void LoadedModel::start() {
+void LoadedModel::start(const LoadProgress& progress) {
     if (!room_checked_) require_room(room_of(recipe_), {});
     mirror_ = make_mirror(recipe_, params_);
     LaunchOptions l = launch_options(recipe_, params_);
     l.plans = need_.plans;
-    WeightLoader loader(params_, weights(), l.world_size);
+    WeightLoader loader(params_, weights(), l.world_size, progress);
     ranks_ = std::make_unique<Ranks>(l);
     models_.emplace(*ranks_);
     ranks_->run([&](Rank& rank) {

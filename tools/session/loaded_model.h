@@ -35,7 +35,7 @@ class LoadedModel {
     const MemoryNeed& memory() const { return need_; }
     // Throws DoesNotFit. `smaller`: changes that may be tried, mildest first.
     void require_room(const Room& room, const Changes& smaller);
-    void start();  // ranks and weights, after require_room() where that was not called
+    void start(const LoadProgress& progress = {});  // ranks and weights, after require_room() where it was not called
     void run(const std::function<void(ModelRank&)>& body);
 
   private:

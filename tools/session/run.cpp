@@ -38,8 +38,8 @@ void Run::make_folder() {
     lock_.take(tune_.recipe().output_dir);
 }
 
-void Run::start(Trace* trace) {
-    tune_.start(trace);
+void Run::start(Trace* trace, const LoadProgress& progress) {
+    tune_.start(trace, progress);
     if (!from_) return;
     tune_.restore(*from_);
     if (resumption_ == Resumption::to_compare) {

@@ -37,7 +37,8 @@ class Run {
 
     // In this order, unless it is finished:
     void make_folder();  // and tries to write where the run will
-    void start(Trace* trace = nullptr);  // ranks, weights, the checkpoint; may turn out to be finished
+    // Ranks, weights, the checkpoint; may turn out to be finished.
+    void start(Trace* trace = nullptr, const LoadProgress& progress = {});
     enum class Earlier { keep, remove };
     void begin(Earlier earlier = Earlier::keep);  // from here on the folder changes; what an earlier run left there
     void sample(const std::string& when);         // answers sample_prompt, where there is one

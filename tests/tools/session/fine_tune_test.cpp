@@ -54,6 +54,16 @@ TEST_CASE("session: a fine-tuning step by step has the bits of the command line'
     check_same(run(tune, scratch.path), train_in(scratch.path / "run", small_options));
 }
 
+TEST_CASE("session: loading says how far it is, up to the whole") {
+    std::vector<double> shares;
+    FineTune tune(small_recipe());
+    tune.start(nullptr, [&](double share) { shares.push_back(share); });
+    REQUIRE(shares.size() > 20);
+    CHECK(shares.front() > 0);
+    CHECK(std::is_sorted(shares.begin(), shares.end()));
+    CHECK(shares.back() == 1);
+}
+
 TEST_CASE("session: a loss of one's own that is cross-entropy changes no bit") {
     Scratch scratch;
     for (Precision precision : {Precision::fp32, Precision::bf16}) {
