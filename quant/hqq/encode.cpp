@@ -62,41 +62,25 @@ inline Line solve(const float* w, int n, float top) {
     return best.line;
 }
 
-template <int bits> void store_codes(const float* w, int n, const Line& line, std::byte* codes, std::int64_t first) {
+template <int bits> void pack(const std::uint8_t* codes, int n, std::byte* to) {
     for (int i = 0; i < n; i += 8) {
         std::uint8_t eight[8] = {};
-        for (int k = 0; k < std::min(8, n - i); k++) eight[k] = std::uint8_t(line.code(w[i + k]));
-        EightCodes<bits>(eight).store(codes, first / 8 + i / 8);
+        std::copy_n(codes + i, std::min(8, n - i), eight);
+        EightCodes<bits>(eight).store(to, i / 8);
     }
 }
 
-struct Out {
-    std::byte* codes;
-    f16 *scale, *zero;
-};
-
-// False if a weight is not finite.
-template <int bits>
-bool encode_groups(const Hqq& format, const float* weight, std::int64_t elements, const Out& out, ThreadPool& pool) {
-    constexpr std::int64_t piece = 1 << 14;  // elements of one piece of work: a multiple of every group
-    std::atomic<bool> finite = true;
-    pool.parallel_for((elements + piece - 1) / piece, [&](std::int64_t p) {
-        simd::run([&] {
-            const std::int64_t end = std::min((p + 1) * piece, elements);
-            if (max_magnitude_bits(weight + p * piece, end - p * piece) >= magnitude_of_infinity) {
-                finite = false;
-                return;
-            }
-            for (std::int64_t i = p * piece; i < end; i += format.group) {
-                const int n = int(std::min<std::int64_t>(format.group, end - i));
-                const Line line = solve(weight + i, n, float((1 << bits) - 1));
-                out.scale[i / format.group] = f16(line.scale);
-                out.zero[i / format.group] = f16(line.zero);
-                store_codes<bits>(weight + i, n, line, out.codes, i);
-            }
-        });
-    });
-    return finite;
+// Of a group, whose first element is a multiple of 8.
+void store_codes(int bits, const float* w, int n, const Line& line, std::byte* to) {
+    std::uint8_t codes[largest_group];
+    for (int i = 0; i < n; i++) codes[i] = std::uint8_t(line.code(w[i]));
+    switch (bits) {
+        case 8: return pack<8>(codes, n, to);
+        case 4: return pack<4>(codes, n, to);
+        case 3: return pack<3>(codes, n, to);
+        case 2: return pack<2>(codes, n, to);
+        default: return pack<1>(codes, n, to);
+    }
 }
 
 }  // namespace
@@ -109,14 +93,27 @@ bool Hqq::encode(const float* weight, std::int64_t rows, std::int64_t cols, std:
         const std::size_t next = i + 1 < parts.size() ? parts[i + 1].at : parts.bytes();
         std::memset(out + parts[i].end(), 0, next - parts[i].end());
     }
-    const Out to{out, reinterpret_cast<f16*>(out + parts[1].at), reinterpret_cast<f16*>(out + parts[2].at)};
-    switch (bits) {
-        case 8: return encode_groups<8>(*this, weight, n, to, pool);
-        case 4: return encode_groups<4>(*this, weight, n, to, pool);
-        case 3: return encode_groups<3>(*this, weight, n, to, pool);
-        case 2: return encode_groups<2>(*this, weight, n, to, pool);
-        default: return encode_groups<1>(*this, weight, n, to, pool);
-    }
+    auto* scale = reinterpret_cast<f16*>(out + parts[1].at);
+    auto* zero = reinterpret_cast<f16*>(out + parts[2].at);
+    constexpr std::int64_t piece = 1 << 14;  // elements of one piece of work: a multiple of every group
+    std::atomic<bool> finite = true;
+    pool.parallel_for((n + piece - 1) / piece, [&](std::int64_t p) {
+        const std::int64_t begin = p * piece, end = std::min(begin + piece, n);
+        if (max_magnitude_bits(weight + begin, end - begin) >= magnitude_of_infinity) {
+            finite = false;
+            return;
+        }
+        simd::run([&] {
+            for (std::int64_t i = begin; i < end; i += group) {
+                const int elements = int(std::min<std::int64_t>(group, end - i));
+                const Line line = solve(weight + i, elements, float((1 << bits) - 1));
+                scale[i / group] = f16(line.scale);
+                zero[i / group] = f16(line.zero);
+                store_codes(bits, weight + i, elements, line, out + i / 8 * bits);
+            }
+        });
+    });
+    return finite;
 }
 
 }  // namespace tandem

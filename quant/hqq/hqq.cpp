@@ -4,6 +4,7 @@
 
 #include <bit>
 
+#include "quant/hqq/solve.h"
 #include "runtime/error.h"
 
 namespace tandem {
@@ -37,7 +38,8 @@ void Hqq::check(std::int64_t elements) const {
 
 void Hqq::check_encoding(std::int64_t elements) const {
     check(elements);
-    if (axis != 1 || meta != DType::f16 || group < 16 || group > 256 || !std::has_single_bit(unsigned(group)))
+    const bool group_fits = group >= 16 && group <= hqq::largest_group && std::has_single_bit(unsigned(group));
+    if (axis != 1 || meta != DType::f16 || !group_fits)
         throw Error(fmt::format("[hqq] expected to quantize in groups of 16, 32, 64, 128 or 256 along axis 1 with "
                                 "scales in f16, got groups of {} along axis {} in {}",
                                 group, axis, name_of(meta)));

@@ -7,12 +7,12 @@
 
 namespace tandem::hqq {
 
-inline constexpr int lanes = 16;
+inline constexpr int lanes = 16, largest_group = 256;
 inline constexpr int iterations = 20;  // from each start, at most
 
 TANDEM_HOST_DEVICE inline float min_of(float a, float b) { return a < b ? a : b; }
 TANDEM_HOST_DEVICE inline float max_of(float a, float b) { return a < b ? b : a; }
-TANDEM_HOST_DEVICE inline float magnitude(float v) { return v < 0 ? -v : v; }
+TANDEM_HOST_DEVICE inline float magnitude(float v) { return from_bits(bits_of(v) & 0x7fffffffu); }
 
 // The nearest f16, ties to even; the largest finite one beyond it.
 TANDEM_HOST_DEVICE inline float round_to_f16(float v) {

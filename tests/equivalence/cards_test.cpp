@@ -92,10 +92,17 @@ TEST_CASE("cards: where weights are, when they come and what is kept changes no 
             CAPTURE(precision);
             check_all_same(with(arguments(gpus), {{"precision", precision}}), changes);
         }
-        for (std::string bits : {"4", "3"}) {
-            CAPTURE(bits);
-            check_all_same(with(arguments(gpus), {{"train-type", "hqq_lora"}, {"n-bits", bits}}), changes);
-        }
+    }
+}
+
+TEST_CASE("cards: in HQQ, whose codes are read or decoded into tiles, nothing of this changes a bit either") {
+    if (skipped()) return;
+    for (std::string bits : {"4", "3"}) {
+        CAPTURE(bits);
+        check_all_same(with(arguments(pairs().back()), {{"train-type", "hqq_lora"}, {"n-bits", bits}}),
+                       {{{"sharding-strategy", "ddp"}},
+                        {{"weights-on", "mirror"}, {"prefetch", "0"}},
+                        {{"prefetch", "2"}, {"use-gradient-checkpointing", "false"}}});
     }
 }
 

@@ -35,6 +35,20 @@ class Quantize(unittest.TestCase):
                 self.assertLess(np.abs(dense - weight(33, 35)).max(), 0.2 * np.abs(weight(33, 35)).max())
                 self.assertTrue(all(t.read_only for t in w.parts.values()))
 
+    def test_hqq(self):
+        for n_bits in (8, 4, 3, 2, 1):
+            w = tandem.quantize(weight(33, 35), "hqq", n_bits=n_bits, group_size=32)
+            self.assertEqual((w.quant_type, w.n_bits, w.group_size, w.double_quant), ("hqq", n_bits, 32, False))
+            parts = {name: np.from_dlpack(t) for name, t in w.parts.items()}
+            bits = np.unpackbits(parts["codes"])[: 33 * 35 * n_bits].reshape(-1, n_bits)
+            codes = bits @ (1 << np.arange(n_bits)[::-1])
+            scale, zero = (np.repeat(parts[p].astype(np.float32), 32)[: 33 * 35] for p in ("scale", "zero"))
+            dense = np.from_dlpack(w.dequantize())
+            np.testing.assert_array_equal(dense, ((codes.astype(np.float32) - zero) * scale).reshape(33, 35))
+            x = np.random.default_rng(2).normal(size=(5, 35)).astype(np.float32)
+            np.testing.assert_allclose(np.from_dlpack(w.matmul(x)), x @ dense.T.astype(np.float64), atol=40 * 2**-24)
+            self.assertLess(w.nbytes, 4 * 1024 if n_bits == 8 else 3 * 1024 + 1)
+
     def test_products_are_those_of_the_dequantized_weight(self):
         w = tandem.quantize(weight(), "nf4")
         dense = np.from_dlpack(w.dequantize()).astype(np.float64)
@@ -59,7 +73,9 @@ class Quantize(unittest.TestCase):
 
     def test_what_is_wrong_is_said(self):
         w = tandem.quantize(weight(), "nf4")
-        for call, expected in ((lambda: tandem.quantize(weight(), "int8"), "nf4 or fp4, got int8"),
+        for call, expected in ((lambda: tandem.quantize(weight(), "int8"), "nf4, fp4 or hqq, got int8"),
+                               (lambda: tandem.quantize(weight(), "nf4", n_bits=3), "n_bits 4 with nf4, got 3"),
+                               (lambda: tandem.quantize(weight(), "hqq", double_quant=True), "no double_quant"),
                                (lambda: tandem.quantize(weight()[0]), r"\[out, in\]"),
                                (lambda: tandem.quantize(weight().astype(np.float64)), "float64"),
                                (lambda: tandem.quantize(weight()[:0]), r"\[0, 40\]"),
@@ -71,6 +87,8 @@ class Quantize(unittest.TestCase):
                 call()
         with self.assertRaises(tandem.Error):
             tandem.quantize(np.full((2, 64), np.nan, np.float32))
+        with self.assertRaisesRegex(tandem.Error, "8, 4, 3, 2 or 1 bits, got 5"):
+            tandem.quantize(weight(), "hqq", n_bits=5)
 
     def test_threads_take_turns(self):
         w = tandem.quantize(weight(), "nf4")

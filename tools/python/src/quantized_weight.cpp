@@ -1,5 +1,7 @@
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <optional>
 #include <vector>
 
 #include "tools/python/src/array.h"
@@ -13,7 +15,7 @@ namespace tandem::python {
 
 namespace {
 
-// A weight [out, in] in 4 bits.
+// A weight [out, in] in a weight format.
 class QuantizedWeight {
   public:
     QuantizedWeight(const Tensor& weight, const QuantSpec& spec)  // [out, in] f32 | bf16
@@ -95,10 +97,38 @@ class QuantizedWeight {
     Tensor bytes_;
 };
 
-Block4 format_named(const std::string& name) {
-    for (Block4::Book book : {Block4::Book::nf4, Block4::Book::fp4})
-        if (Block4 format{.book = book}; format.name() == name) return format;
-    throw InputError("[quantize] expected the format nf4 or fp4, got " + name);
+struct Wanted {
+    std::string quant_type;
+    std::optional<bool> double_quant;  // none: as the format has it
+    int n_bits, group_size;
+};
+
+QuantSpec format_of(const Wanted& w) {
+    if (w.quant_type == Hqq().name()) {
+        if (w.double_quant.value_or(false)) throw InputError("[quantize] expected no double_quant with hqq");
+        return Hqq{.bits = w.n_bits, .group = w.group_size};
+    }
+    for (Block4::Book book : {Block4::Book::nf4, Block4::Book::fp4}) {
+        const Block4 format{.book = book, .nested = w.double_quant.value_or(true), .block = w.group_size};
+        if (format.name() != w.quant_type) continue;
+        if (w.n_bits != 4)
+            throw InputError("[quantize] expected n_bits 4 with " + w.quant_type + ", got " + std::to_string(w.n_bits));
+        return format;
+    }
+    throw InputError("[quantize] expected the format nf4, fp4 or hqq, got " + w.quant_type);
+}
+
+int bits_of(const QuantSpec& spec) {
+    const auto* hqq = std::get_if<Hqq>(&spec);
+    return hqq ? hqq->bits : 4;
+}
+int group_of(const QuantSpec& spec) {
+    const auto* hqq = std::get_if<Hqq>(&spec);
+    return hqq ? hqq->group : std::get<Block4>(spec).block;
+}
+bool is_nested(const QuantSpec& spec) {
+    const auto* block4 = std::get_if<Block4>(&spec);
+    return block4 && block4->nested;
 }
 
 QuantizedWeight make(nb::handle weight, const QuantSpec& spec) {
@@ -121,13 +151,16 @@ DType computed_type(const std::string& name) {
 void bind_quantized_weight(nb::module_& m) {
     nb::class_<QuantizedWeight>(
         m, "QuantizedWeight",
-        "A frozen weight [out, in] in 4 bits, in bitsandbytes' format: blocks of 64 elements in row-major order, each "
-        "with its absmax. Made by quantize().")
+        "A frozen weight [out, in] in NF4 or FP4 as bitsandbytes has them, or in HQQ: groups of elements in row-major "
+        "order, each with its absmax, or its scale and zero. Made by quantize().")
         .def_prop_ro("shape", [](const QuantizedWeight& w) { return nb::make_tuple(w.shape()[0], w.shape()[1]); },
                      nb::sig("def shape(self) -> tuple[int, int]"), "(out, in)")
         .def_prop_ro("quant_type", [](const QuantizedWeight& w) { return std::string(name_of(w.spec())); },
-                     "'nf4' or 'fp4'")
-        .def_prop_ro("double_quant", [](const QuantizedWeight& w) { return std::get<Block4>(w.spec()).nested; },
+                     "'nf4', 'fp4' or 'hqq'")
+        .def_prop_ro("n_bits", [](const QuantizedWeight& w) { return bits_of(w.spec()); }, "Bits of a code.")
+        .def_prop_ro("group_size", [](const QuantizedWeight& w) { return group_of(w.spec()); },
+                     "Elements of a group.")
+        .def_prop_ro("double_quant", [](const QuantizedWeight& w) { return is_nested(w.spec()); },
                      "Whether the absmax are 8-bit codes with scales of their own.")
         .def_prop_ro("nbytes", &QuantizedWeight::bytes, "Bytes of all parts, with the padding between them.")
         .def("dequantize",
@@ -149,18 +182,19 @@ void bind_quantized_weight(nb::module_& m) {
                      "The stored parts, read-only and without a copy: codes uint8 [ceil(n / 2)], element 2i in the "
                      "high half; absmax float32 [blocks]; quant_map float32 [16]. With double_quant absmax is uint8, "
                      "and there are nested_absmax float32 [ceil(blocks / 256)], nested_quant_map float32 [256] and "
-                     "nested_offset float32 [1].");
+                     "nested_offset float32 [1]. In hqq: codes uint8 [ceil(n / 8) * n_bits], a string of bits with "
+                     "each code's highest first; scale and zero float16 [groups].");
     m.def("quantize",
-          [](nb::handle w, const std::string& quant_type, nb::bool_ double_quant) {
-              Block4 format = format_named(quant_type);
-              format.nested = bool(double_quant);
-              return make(w, format);
-          },
-          nb::arg("w"), nb::arg("quant_type") = "nf4", nb::arg("double_quant") = true,
-          nb::sig("def quantize(w: object, quant_type: str = 'nf4', double_quant: bool = True) -> QuantizedWeight"),
-          "A weight [out, in] (float32 or bfloat16, anything with __dlpack__) in 4 bits: 'nf4' or 'fp4', with double "
-          "quantization of the absmax or without. InputError for another shape, type or format; Error for NaN or "
-          "infinity.");
+          [](nb::handle w, const std::string& quant_type, std::optional<bool> double_quant, int n_bits,
+             int group_size) { return make(w, format_of({quant_type, double_quant, n_bits, group_size})); },
+          nb::arg("w"), nb::arg("quant_type") = "nf4", nb::arg("double_quant") = nb::none(), nb::arg("n_bits") = 4,
+          nb::arg("group_size") = 64,
+          nb::sig("def quantize(w: object, quant_type: str = 'nf4', double_quant: bool | None = None, n_bits: int = 4, "
+                  "group_size: int = 64) -> QuantizedWeight"),
+          "A weight [out, in] (float32 or bfloat16, anything with __dlpack__) in a weight format: 'nf4' or 'fp4', with "
+          "double quantization of the absmax (the default) or without; or 'hqq' of 8, 4, 3, 2 or 1 bits. InputError "
+          "for another shape, type or format; Error for NaN or infinity, and for a group_size that the format has "
+          "not.");
 }
 
 }  // namespace tandem::python

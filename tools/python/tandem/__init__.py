@@ -6,7 +6,7 @@
         tune.save("adapter")
     with tandem.Model.open("SmolLM2-135M", adapter="adapter") as model:          # logits, losses, text
         print("".join(model.generate("Once upon a time")))
-    weight = tandem.quantize(array, "nf4")                  # a weight in 4 bits, its products and input gradient
+    weight = tandem.quantize(array, "nf4")                  # a weight in NF4, its products and input gradient
 
 Arrays come and go by DLPack, without a copy: whatever has __dlpack__ (numpy, torch, jax) is taken, and a tandem.Tensor
 has it too. Failures are tandem.Error, wrong input is tandem.InputError, too little memory tandem.DoesNotFit.
