@@ -3,7 +3,7 @@
 #include "dist/rank_state.h"
 #include "dist/scratch.h"
 #include "runtime/abort.h"
-#include "runtime/cuda/cuda_engine.h"
+#include "runtime/cuda/cuda_scratch.h"
 #include "runtime/plan/plan_stream.h"
 
 namespace tandem {
@@ -46,13 +46,12 @@ class PlanDevice final : public RankDevice {
   public:
     PlanDevice(const LaunchOptions& o, int rank, PlanMemory& memory)
         : memory_(memory), target_(o.cards.empty() ? DeviceKind::cpu : DeviceKind::cuda) {
-        if constexpr (build::has_cuda)
-            if (!o.cards.empty()) {
-                CudaScratch s(memory, o.tile_bytes);
-                scratch_ = {s.scratch, s.matmul, s.tiles};
-                return;
-            }
-        scratch_ = {allocate_scratch(memory, threads_of(o, rank))};
+        if (o.cards.empty()) {
+            scratch_ = {allocate_scratch(memory, threads_of(o, rank))};
+            return;
+        }
+        CudaScratch s(memory, o.tile_bytes);
+        scratch_ = {s.scratch, s.matmul, s.tiles};
     }
     ContextParts parts() override {
         ContextParts p;

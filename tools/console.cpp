@@ -111,7 +111,7 @@ std::string host_row(const MemoryNeed& need, const Room& room) {
 
 }  // namespace
 
-void Console::planned_memory(const MemoryNeed& need, const Room& room) {
+std::string memory_table(const MemoryNeed& need, const Room& room) {
     std::vector<std::string> names;
     for (std::size_t r = 0; r < need.plans.size(); r++) names.push_back(fmt::format("rank {}", r));
     std::string table = memory_row("", names) + "\n";
@@ -124,8 +124,10 @@ void Console::planned_memory(const MemoryNeed& need, const Room& room) {
         add(std::string(name_of(Category(c))), [&](const MemoryPlan& p) { return p.ledger.peak[c]; });
     add("slab", [](const MemoryPlan& p) { return p.slab_bytes(); });
     table += bytes_row("loading", need.loading) + bytes_row("saving", need.saving) + mirror_row(need);
-    line("[Memory] planned, the most alive at once\n" + table + host_row(need, room));
+    return "[Memory] planned, the most alive at once\n" + table + host_row(need, room);
 }
+
+void Console::planned_memory(const MemoryNeed& need, const Room& room) { line(memory_table(need, room)); }
 
 void Console::memory(const MemoryNeed& need, std::span<const Ledger> seen) {
     const std::vector<MemoryPlan>& plans = need.plans;

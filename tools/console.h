@@ -47,5 +47,6 @@ class Console final : public RunEvents {
 };
 
 std::string megabytes(std::size_t bytes);  // "12.3 MB"
+std::string memory_table(const MemoryNeed& need, const Room& room);
 
 }  // namespace tandem

@@ -20,6 +20,7 @@ struct Command {
 
 constexpr Command commands[] = {
     {"train", train, "fine-tune a model; without arguments a demo"},
+    {"plan", plan, "what fine-tuning a model would take, and what would fit"},
     {"generate", generate, "text from a model"},
     {"eval", eval, "loss and perplexity of a data set"},
     {"tokenize", tokenize, "ids of text, of lines, or of a data set's samples"},
@@ -42,9 +43,6 @@ int run(const std::string& name, CommandLine& line) {
     log_line(fmt::format("tandem: there is no command {}\n\n{}", name, usage()));
     return 2;
 }
-
-// Exit codes: 1 failed, 2 bad options or input, 3 does not fit, 141 as SIGPIPE would have ended it.
-constexpr int failed = 1, bad_input = 2, does_not_fit = 3, reader_left = 141;
 
 int report(const std::exception& e, int code, const CommandLine& line) noexcept {
     try {

@@ -78,6 +78,10 @@ int train(CommandLine& line) {
     TrainOptions o;
     OptionSet set("train", "Fine-tune a model.");
     if (read_options(o, set, line) == OptionSet::Parsed::help) return print_help(set);
+    if (o.plan) {
+        if (set.given("model") && !set.given("dataset")) o.dataset.clear();
+        return say_plan(o, set, PlanAs::text);
+    }
     const bool is_demo = line.arguments.empty();
     if (is_demo) prepare_demo(o);
     find_demo(o);

@@ -143,7 +143,6 @@ Hqq read_spec(const Module& m, const CodePacking& packing, std::int64_t elements
     spec.meta = m.get("scale").dtype;
     if (spec.meta != DType::f32 && spec.meta != DType::bf16 && spec.meta != DType::f16)
         m.fail("scale", fmt::format("is {}, expected f32, bf16 or f16", name_of(spec.meta)));
-    spec.check(elements);
     return spec;
 }
 
@@ -175,6 +174,7 @@ std::optional<StoredWeight> find_hqq_weight(const CheckpointFiles& files, const 
     const CodePacking& packing = packing_of(m);
     const Hqq spec = read_spec(m, packing, rows * cols);
     check_sizes(m, spec, packing, rows * cols);
+    spec.check(rows * cols);
     StoredWeight w{.spec = spec, .rows = rows, .cols = cols, .scales = {m.name("scale"), m.name("zero")}};
     for (const char* part : {"W_q", "scale", "zero", "shape", "packing", "nbits", "group_size", "axis"})
         w.tensors.push_back(files.get(m.name(part)).name);

@@ -10,14 +10,6 @@
 
 namespace tandem {
 
-CudaScratch::CudaScratch(Memory& memory, std::size_t tile_bytes)
-    : scratch(memory.allocate(CudaDevice::scratch_bytes, Category::workspace, "cuda.scratch")),
-      matmul(memory.allocate(Matmul::workspace_bytes, Category::workspace, "cuda.matmul")),
-      tiles(memory.allocate(TileAhead::slots * align_up(tile_bytes), Category::workspace, "cuda.tiles")) {
-    for (std::size_t i = 0; i < TileAhead::slots; i++)
-        memory.note_part(tiles->data + i * align_up(tile_bytes), align_up(tile_bytes));
-}
-
 CudaEngine::CudaEngine(int ordinal, const AbortSignal& abort, Trace* trace, int rank)
     : compute(ordinal, CudaStream::Priority::normal, {&abort, trace, rank, "compute"}),
       gather(ordinal, CudaStream::Priority::high, {&abort, trace, rank, "gather"}),

@@ -3,17 +3,11 @@
 #include <memory>
 
 #include "runtime/cuda/cuda_device.h"
+#include "runtime/cuda/cuda_scratch.h"
 #include "runtime/cuda/cuda_stream.h"
 #include "runtime/memory.h"
 
 namespace tandem {
-
-// A rank's first allocations, on the card and on the plan device alike.
-struct CudaScratch {
-    // tile_bytes: the largest weight, dequantized; 0 where none is quantized.
-    CudaScratch(Memory& memory, std::size_t tile_bytes);
-    std::shared_ptr<Block> scratch, matmul, tiles;
-};
 
 class CudaEngine {
   public:

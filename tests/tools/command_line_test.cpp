@@ -9,7 +9,7 @@ using nlohmann::json;
 
 namespace {
 
-const Arguments commands{"train", "generate", "eval", "tokenize"};
+const Arguments commands{"train", "plan", "generate", "eval", "tokenize"};
 
 Arguments model() { return {"--model", golden("models/llama2-mha"), "--threads", "2"}; }
 
@@ -250,4 +250,49 @@ TEST_CASE("command line: results that cannot be written are a failure") {
         CHECK(e.code == 1);
         CHECK_MESSAGE(e.says("No space left on device"), e.err);
     }
+}
+
+// The bytes of a plan are the same in every build, with CUDA and without: these are the program's own, of an earlier
+// commit; a change that moves them says why.
+TEST_CASE("command line: plan says what a run takes, on cards that are not here, and what would fit") {
+    const Arguments cards{"--gpus", "0,1", "--gpu-memory", "22694MiB", "--lora-rank", "16"};
+    const Arguments llama{"plan", "--model", "llama7b", "--context-length", "1024"};
+    const json planned = only_json(run(llama + cards + Arguments{"--json"}));
+    CHECK(planned["fits"] == true);
+    REQUIRE(planned["ranks"].size() == 2);
+    CHECK(planned["ranks"][1]["device"] == 1);
+    std::int64_t most = 0;
+    for (const auto& [category, bytes] : planned["ranks"][0]["peak"].items())
+        most = std::max(most, bytes.get<std::int64_t>());
+    CHECK(planned["ranks"][0]["peak"]["weights"] == most);
+    CHECK(planned["ranks"][0]["bytes"] == 3360559104);
+
+    const Exit text = run(llama + cards);
+    CHECK(text.code == 0);
+    for (const char* part :
+         {"[Memory] planned", "[Largest] of rank 0", "shard.frozen", "it fits: ", "card 1 for rank 1"})
+        CHECK_MESSAGE(text.out.find(part) != std::string::npos, text.out);
+    // The same, as an option of train.
+    CHECK(run(Arguments{"train", "--plan"} + Arguments(llama.begin() + 1, llama.end()) + cards).out == text.out);
+
+    const Arguments large{"plan", "--model", "llama70b", "--context-length", "2048"};
+    const Exit refused_run = run(large + cards);
+    CHECK(refused_run.code == 3);
+    CHECK_MESSAGE(refused_run.says("this fits: --context-length 1024 --truncate true"), refused_run.err);
+    const Exit as_json = run(large + cards + Arguments{"--json"});
+    CHECK(as_json.code == 3);
+    const json refusal = json::parse(as_json.out);
+    CHECK(refusal["fits"] == false);
+    CHECK(refusal["refusal"].get<std::string>().find("this fits") != std::string::npos);
+    CHECK(run(large + cards + Arguments{"--train-type", "hqq_lora", "--n-bits", "3"}).code == 0);
+
+    refused({"plan", "--gpus", "0,1,2,99"}, "is not here; give what such a card has with --gpu-memory");
+    refused({"plan", "--gpus", "0,cpu", "--gpu-memory", "1GB"}, "mixes cpu and cards");
+    refused({"plan", "--model", "nonsense"}, "no known name");
+}
+
+TEST_CASE("command line: plan with data plans for its samples") {
+    const Exit demo = run({"plan", "--model", "demo", "--dataset", "demo", "--gpus", "cpu,cpu"});
+    CHECK(demo.code == 0);
+    CHECK(demo.out != run({"plan", "--model", "demo", "--gpus", "cpu,cpu"}).out);
 }

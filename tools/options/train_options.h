@@ -12,6 +12,7 @@ struct TrainOptions : Recipe {
 
     std::int64_t world_size = -1;  // -1: as many as gpus
     LogTo log_to = LogTo::tqdm;
+    bool plan = false;  // nothing is trained: devices and data need not be there
 };
 
 void declare(OptionSet& set, TrainOptions& options);

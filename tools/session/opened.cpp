@@ -100,9 +100,9 @@ WeightSource Opened::weights(std::uint64_t seed) const {
     return {model.weights ? &*model.weights : nullptr, init_adapter ? &*init_adapter : nullptr, seed};
 }
 
-Opened open_recipe(Recipe& recipe, const Settings& settings, const MakeData& data) {
+Opened open_recipe(Recipe& recipe, const Settings& settings, const MakeData& data, Devices devices) {
     recipe.gpus = recipe.gpus.resolved();
-    settings.check([&] { return conflicts(recipe, settings); });
+    settings.check([&] { return conflicts(recipe, settings, devices); });
     Opened o;
     o.model = open_model(recipe);
     for (const std::string& note : o.model.notes) o.notes.push_back("[Model] " + note);

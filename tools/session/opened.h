@@ -34,7 +34,8 @@ using MakeData = std::function<Dataset(const Model&)>;
 // Devices are found, and an initial adapter's rank, alpha, variant and targets become the recipe's. `settings`: over
 // `recipe`; tells what was given. `data`: in the place of recipe.dataset. Everything that can be wrong with the
 // settings and the input is an InputError here.
-Opened open_recipe(Recipe& recipe, const Settings& settings, const MakeData& data = {});
+Opened open_recipe(Recipe& recipe, const Settings& settings, const MakeData& data = {},
+                   Devices devices = Devices::here);
 
 Feed::Options feed_options(const Recipe& recipe);
 bool trains_adapter(const Recipe& recipe);

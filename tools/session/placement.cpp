@@ -62,9 +62,18 @@ Placement Placement::resolved() const {
 
 std::vector<int> Placement::cards() const { return is_on_cards() ? devices_ : std::vector<int>{}; }
 
-std::string Placement::refusal() const {
+std::string Placement::refusal_anywhere() const {
     const std::string gpus = setting("gpus");
     if (devices_.empty()) return gpus + " names no device; give one for each rank, such as cpu,cpu";
+    const auto cpus = std::count(devices_.begin(), devices_.end(), cpu_device);
+    if (cpus > 0 && std::size_t(cpus) < devices_.size())
+        return gpus + " mixes cpu and cards; all ranks run on one kind";
+    return "";
+}
+
+std::string Placement::refusal() const {
+    const std::string gpus = setting("gpus");
+    if (devices_.empty()) return refusal_anywhere();
     for (int device : devices_) {
         if (device == cpu_device) continue;
         if constexpr (build::has_cuda) {
@@ -77,10 +86,7 @@ std::string Placement::refusal() const {
                            "nvcc (CUDA Toolkit 13) are, or with TANDEM_CUDA=on where nvcc alone is, or use cpu,cpu",
                            gpus, device);
     }
-    const auto cpus = std::count(devices_.begin(), devices_.end(), cpu_device);
-    if (cpus > 0 && std::size_t(cpus) < devices_.size())
-        return gpus + " mixes cpu and cards; all ranks run on one kind";
-    return "";
+    return refusal_anywhere();
 }
 
 }  // namespace tandem

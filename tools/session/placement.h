@@ -6,6 +6,9 @@
 
 namespace tandem {
 
+// Whether a recipe's devices must be this machine's; a plan can be made for others.
+enum class Devices { here, anywhere };
+
 class Placement {
   public:
     Placement() = default;  // every card; two CPU ranks where there is none
@@ -23,7 +26,8 @@ class Placement {
     int world_size() const { return int(devices_.size()); }
     bool is_on_cards() const { return !devices_.empty() && devices_.front() != cpu_device; }
     std::vector<int> cards() const;  // by rank; empty: CPU ranks
-    std::string refusal() const;     // why ranks cannot run there; empty: they can
+    std::string refusal() const;     // why ranks cannot run here; empty: they can
+    std::string refusal_anywhere() const;  // why on no machine
 
     bool operator==(const Placement&) const = default;
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -167,4 +169,25 @@ TEST_CASE("hqq: a part that is missing, of another size or type, or quantized it
     const std::vector<float> v = values_of(*find_hqq_weight(files, "w.weight"));
     CHECK(v[0] == 2);
     CHECK(v[63] == (1 - 0.5f) * 4);
+}
+
+TEST_CASE("hqq: a damaged checkpoint is refused or read, whatever its bytes") {
+    const Scratch s;
+    (void)stored(s, small_weight());
+    const std::filesystem::path file = s.path / "model.safetensors";
+    int read = 0, refused = 0;
+    std::ifstream in(file, std::ios::binary);
+    const std::string whole{std::istreambuf_iterator<char>(in), {}};
+    with_flips(whole, 20000, [&](const std::string& changed) {
+        s.put("model.safetensors", changed);
+        try {
+            const CheckpointFiles files = CheckpointFiles::open(file);
+            if (const std::optional<StoredWeight> w = find_hqq_weight(files, "w.weight")) (void)values_of(*w);
+            read++;
+        } catch (const InputError&) {
+            refused++;
+        }
+    });
+    CHECK(read > 500);
+    CHECK(refused > 1000);
 }

@@ -79,6 +79,7 @@ const char* const defaults = R"({
     "trace": false,
     "world_size": -1,
     "log_to": "tqdm",
+    "plan": false,
     "verbose": false
 }
 )";

@@ -48,7 +48,7 @@ std::vector<Shortage::Owner> largest_first(const Bytes& bytes) {
     return owners;
 }
 
-std::vector<Shortage::Owner> owners_on_card(const MemoryNeed& need, const std::vector<std::size_t>& ranks) {
+std::vector<Shortage::Owner> owners_of_ranks(const MemoryNeed& need, const std::vector<std::size_t>& ranks) {
     Bytes bytes;
     for (std::size_t r : ranks) add_owners(need.plans[r], bytes);
     return largest_first(bytes);
@@ -92,7 +92,7 @@ void add_cards(const MemoryNeed& need, const Room& room, std::vector<Shortage>& 
         const std::size_t bytes = need.plans[r].slab_bytes();
         if (room.rank_on_card && bytes > *room.rank_on_card)
             all.push_back({fmt::format("memory of card {} for rank {}", need.cards[r], r), bytes, *room.rank_on_card,
-                           setting("gpu_memory"), owners_on_card(need, {r})});
+                           setting("gpu_memory"), owners_of_ranks(need, {r})});
     }
     for (const auto& [ordinal, on_card] : ranks) {
         auto card = room.cards.find(ordinal);
@@ -101,7 +101,7 @@ void add_cards(const MemoryNeed& need, const Room& room, std::vector<Shortage>& 
         for (std::size_t r : on_card) bytes += need.plans[r].slab_bytes();
         if (bytes > card->second.free)
             all.push_back({fmt::format("memory of card {} ({})", ordinal, card->second.name), bytes, card->second.free,
-                           "what is free there now", owners_on_card(need, on_card)});
+                           "what is free there now", owners_of_ranks(need, on_card)});
     }
 }
 
@@ -119,6 +119,10 @@ std::size_t MemoryNeed::host(HostLimit::Of of) const {
         case HostLimit::Of::pinned: return cards.empty() ? 0 : mirror;
     }
     return 0;
+}
+
+std::vector<Shortage::Owner> largest_of_rank(const MemoryNeed& need, std::size_t rank) {
+    return owners_of_ranks(need, {rank});
 }
 
 const HostLimit* Room::tightest(HostLimit::Of of) const {

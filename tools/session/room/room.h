@@ -47,6 +47,9 @@ struct Shortage {
     std::size_t missing() const { return needed - left; }
 };
 
+// Of a rank's own memory, by allocations' names: the largest first.
+std::vector<Shortage::Owner> largest_of_rank(const MemoryNeed& need, std::size_t rank);
+
 // The one that lacks most first.
 std::vector<Shortage> shortages(const MemoryNeed& need, const Room& room);
 std::size_t missing(const std::vector<Shortage>& all);

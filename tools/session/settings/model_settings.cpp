@@ -52,10 +52,11 @@ void add_quantization_conflicts(const ModelRecipe& r, const Settings& set, std::
 
 }  // namespace
 
-std::vector<Conflict> conflicts(const ModelRecipe& r, const Settings& set) {
+std::vector<Conflict> conflicts(const ModelRecipe& r, const Settings& set, Devices devices) {
     std::vector<Conflict> all;
     const Placement gpus = r.gpus.resolved();
-    if (std::string why = gpus.refusal(); !why.empty()) all.push_back({{"gpus"}, std::move(why)});
+    if (std::string why = devices == Devices::here ? gpus.refusal() : gpus.refusal_anywhere(); !why.empty())
+        all.push_back({{"gpus"}, std::move(why)});
     if (r.gpu_memory && r.gpu_memory->bytes < 1)
         all.push_back({{"gpu_memory"}, setting("gpu_memory") + " expected a size such as 24GB"});
     if (r.host_memory && r.host_memory->bytes < 1)

@@ -6,7 +6,7 @@
 namespace tandem {
 
 void declare(Settings& set, ModelRecipe& recipe);
-std::vector<Conflict> conflicts(const ModelRecipe& recipe, const Settings& set);
+std::vector<Conflict> conflicts(const ModelRecipe& recipe, const Settings& set, Devices devices = Devices::here);
 // With its devices found; an InputError names every setting that is out of its range or contradicts another.
 ModelRecipe settled(const ModelRecipe& recipe);
 

@@ -102,8 +102,8 @@ void add_transport_conflicts(const Recipe& r, std::vector<Conflict>& all) {
 
 }  // namespace
 
-std::vector<Conflict> conflicts(const Recipe& r, const Settings& set) {
-    std::vector<Conflict> all = conflicts(static_cast<const ModelRecipe&>(r), set);
+std::vector<Conflict> conflicts(const Recipe& r, const Settings& set, Devices devices) {
+    std::vector<Conflict> all = conflicts(static_cast<const ModelRecipe&>(r), set, devices);
     if (r.train_type == TrainType::full)
         for (const char* name :
              {"lora_rank", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora", "init_adapter"})

@@ -5,7 +5,7 @@
 namespace tandem {
 
 void declare(Settings& set, Recipe& recipe);
-std::vector<Conflict> conflicts(const Recipe& recipe, const Settings& set);
+std::vector<Conflict> conflicts(const Recipe& recipe, const Settings& set, Devices devices = Devices::here);
 
 template <> struct SettingType<Projections> {
     static bool read(std::string_view text, Projections& value);
