@@ -2,6 +2,8 @@ function(tandem_test_target target)  # LIBRARY…
     tandem_target(${target})
     target_link_libraries(${target} PRIVATE ${ARGN} fmt::fmt nlohmann_json::nlohmann_json doctest::doctest)
     target_compile_definitions(${target} PRIVATE TANDEM_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/golden")
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fPIC>)  # as the precompiled header is
+    tandem_precompile_headers(${target})
 endfunction()
 
 # One test program per room, tests/main.cpp around the sources below tests/<room>: the tests are the *_test.cpp.

@@ -114,8 +114,8 @@ TEST_CASE("fuzz: safetensors headers") {
          {header_of("models/llama2-mha/model-00001-of-00002.safetensors"),
           header_of("models/llama2-mha-bnb-nf4-double/model.safetensors"),
           header_of("adapters/lora-llama2/final/adapter_model.safetensors"),
-          std::string("\x40\0\0\0\0\0\0\0", 8) +
-              R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":[{"y":1}]}}  )"},
+          std::string("\x40\0\0\0\0\0\0\0", 8)
+              .append(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":[{"y":1}]}}  )")},
          read);
 }
 
