@@ -24,12 +24,13 @@ template <int width, int axis> class HqqDecoder {
     static constexpr int bits = width;
     static constexpr int run = axis == 1 ? 8 : 1;
 
-    TANDEM_HOST_DEVICE HqqDecoder(const std::byte*, const Places& at) : meta_(at.meta) {}
+    TANDEM_HOST_DEVICE HqqDecoder(const std::byte*, const Places& at)
+        : shift_(at.meta == DType::f32 ? 0 : at.meta == DType::bf16 ? 16 : of_f16_) {}
 
     TANDEM_HOST_DEVICE static int group_log2(const Places& at) { return at.log2; }
     TANDEM_HOST_DEVICE static std::uint32_t group_of(const Places& at, std::int64_t element) {
         if (axis == 0) return std::uint32_t(element % at.groups);
-        return std::uint32_t(at.log2 >= 0 ? element >> at.log2 : element / at.group);
+        return at.log2 >= 0 ? std::uint32_t(element >> at.log2) : std::uint32_t(element / at.group);
     }
     static std::int64_t group_end(const Places& at, std::int64_t element) {
         return (std::int64_t(group_of(at, element)) + 1) * at.group;
@@ -56,11 +57,12 @@ template <int width, int axis> class HqqDecoder {
         return reinterpret_cast<const T*>(weight + at);
     }
     TANDEM_HOST_DEVICE float number(std::uint32_t stored) const {
-        if (meta_ == DType::f16) return hqq::from_f16(stored);
-        return hqq::from_bits(meta_ == DType::f32 ? stored : stored << 16);
+        const float wide = hqq::from_bits(stored << shift_);
+        return shift_ == of_f16_ ? hqq::from_f16(stored) : wide;
     }
 
-    DType meta_;
+    static constexpr int of_f16_ = 13;
+    int shift_;  // from a stored number's bits to where f32 has them: 0 of f32, 16 of bf16
 };
 
 }  // namespace tandem
