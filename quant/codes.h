@@ -6,9 +6,22 @@
 #include <cstring>
 #include <type_traits>
 
+#include "runtime/error.h"
 #include "runtime/host_device.h"
 
 namespace tandem {
+
+// Calls f<bits>() for the widths that there are.
+template <class F> decltype(auto) visit_code_bits(int bits, F&& f) {
+    switch (bits) {
+        case 8: return f.template operator()<8>();
+        case 4: return f.template operator()<4>();
+        case 3: return f.template operator()<3>();
+        case 2: return f.template operator()<2>();
+        case 1: return f.template operator()<1>();
+        default: throw Error("[codes] expected codes of 8, 4, 3, 2 or 1 bits");
+    }
+}
 
 template <int bits> class EightCodes {
     static_assert(bits == 1 || bits == 2 || bits == 3 || bits == 4 || bits == 8);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "runtime/dtype.h"
 
@@ -32,6 +33,13 @@ class QuantParts {
     std::size_t bytes() const { return (end_ + alignment - 1) / alignment * alignment; }
     int size() const { return size_; }
     const QuantPart& operator[](int i) const { return parts_[std::size_t(i)]; }
+    // Zeros into what lies between the parts and behind the last one.
+    void clear_between(std::byte* weight) const {
+        for (int i = 0; i < size_; i++) {
+            const std::size_t end = (*this)[i].end(), next = i + 1 < size_ ? (*this)[i + 1].at : bytes();
+            std::memset(weight + end, 0, next - end);
+        }
+    }
     const QuantPart* begin() const { return parts_.data(); }
     const QuantPart* end() const { return parts_.data() + size_; }
 

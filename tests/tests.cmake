@@ -71,6 +71,7 @@ endforeach()
 add_library(headers_alone OBJECT EXCLUDE_FROM_ALL ${sources})
 tandem_test_target(headers_alone tandem_tools)
 target_compile_options(headers_alone PRIVATE -O0)
+set_target_properties(headers_alone PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)  # a header includes what it uses
 
 # So does every header that users of the package are to include, with nothing but the package's headers in sight.
 include(tools/package/installed_name.cmake)

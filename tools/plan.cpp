@@ -1,12 +1,11 @@
 #include <fmt/core.h>
 
-#include <algorithm>
+#include <map>
 
 #include "models/io/find_model.h"
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/demo.h"
-#include "tools/opening.h"
 #include "tools/options/plan_options.h"
 #include "tools/session/machine.h"
 #include "tools/session/train_plan.h"
@@ -22,8 +21,6 @@ Dataset longest_samples(const Recipe& r) {
     for (std::int64_t i = 0; i < feed_options(r).shape.samples(); i++) data.append({ids, ids});
     return data;
 }
-
-Json bytes_of(const std::vector<std::size_t>& bytes) { return Json(bytes); }
 
 Json json_of_rank(const MemoryNeed& need, std::size_t rank) {
     const MemoryPlan& plan = need.plans[rank];
@@ -45,8 +42,8 @@ Json json_of(const MemoryNeed& need) {
                          Json::Object{{"bytes", need.host(HostLimit::Of::resident)},
                                       {"pinned", need.host(HostLimit::Of::pinned)},
                                       {"mirror", need.mirror},
-                                      {"loading", bytes_of(need.loading)},
-                                      {"saving", bytes_of(need.saving)}}}};
+                                      {"loading", Json(need.loading)},
+                                      {"saving", Json(need.saving)}}}};
 }
 
 std::string text_of(const MemoryNeed& need, const Room& room) {
@@ -65,8 +62,15 @@ std::string text_of_left(const MemoryNeed& need, const Room& room) {
     };
     if (const HostLimit* host = room.tightest(HostLimit::Of::resident))
         add("host memory", need.host(HostLimit::Of::resident), host->bytes);
-    for (std::size_t r = 0; r < need.cards.size() && room.rank_on_card; r++)
-        add(fmt::format("card {} for rank {}", need.cards[r], r), need.plans[r].slab_bytes(), *room.rank_on_card);
+    std::map<int, std::size_t> on_card;
+    for (std::size_t r = 0; r < need.cards.size(); r++) {
+        const std::size_t bytes = need.plans[r].slab_bytes();
+        on_card[need.cards[r]] += bytes;
+        if (room.rank_on_card) add(fmt::format("card {} for rank {}", need.cards[r], r), bytes, *room.rank_on_card);
+    }
+    for (const auto& [ordinal, bytes] : on_card)
+        if (const auto card = room.cards.find(ordinal); card != room.cards.end())
+            add(fmt::format("what is free of card {}", ordinal), bytes, card->second.free);
     return text.empty() ? "no limit is known" : text;
 }
 
@@ -82,9 +86,11 @@ int say_json(const MemoryNeed& need, const std::string& refusal) {
 
 int say_plan(TrainOptions& o, const OptionSet& set, PlanAs as) {
     find_demo(o);
-    if (find_alias(o.model) && !set.given("weights")) o.weights = Weights::random;  // the shape is all that counts
     MakeData data;
-    if (o.dataset.empty()) data = [&](const Model&) { return longest_samples(o); };
+    if (o.dataset.empty()) {
+        data = [&](const Model&) { return longest_samples(o); };
+        if (find_alias(o.model) && !set.given("weights")) o.weights = Weights::random;  // its shape is all that counts
+    }
     const Opened opened = open_recipe(o, set, data, Devices::anywhere);
     for (const std::string& note : opened.notes) log_line(note);
     const RankSetup setup{o, opened, opened.data, opened.eval_data ? &*opened.eval_data : nullptr};

@@ -9,8 +9,8 @@
 
 #include "models/io/files.h"
 #include "models/io/json_fields.h"
-#include "models/io/stored_weight.h"
 #include "models/io/rope_config.h"
+#include "models/io/stored_weight.h"
 
 namespace tandem {
 

@@ -113,16 +113,6 @@ template <int bits> void unpack(const CodePacking& p, const Reshaped& m, const s
     }
 }
 
-void unpack(const CodePacking& p, const Reshaped& m, const std::byte* words, std::byte* codes) {
-    switch (p.bits) {
-        case 8: return unpack<8>(p, m, words, codes);
-        case 4: return unpack<4>(p, m, words, codes);
-        case 3: return unpack<3>(p, m, words, codes);
-        case 2: return unpack<2>(p, m, words, codes);
-        default: return unpack<1>(p, m, words, codes);
-    }
-}
-
 void refuse_quantized_scales(const Module& m) {
     for (const char* part : {"quant_scale", "quant_zero"})
         if (m.is_set(part))
@@ -188,7 +178,9 @@ std::optional<StoredWeight> find_hqq_weight(const CheckpointFiles& files, const 
             throw Error(fmt::format("[hqq] expected {} bytes for a weight [{}, {}], got {}", parts.bytes(), rows, cols,
                                     to.size()));
         std::ranges::fill(to, std::byte{0});
-        unpack(packing, reshaped(spec, rows * cols), words.data(), to.data());
+        visit_code_bits(packing.bits, [&]<int bits>() {
+            unpack<bits>(packing, reshaped(spec, rows * cols), words.data(), to.data());
+        });
         std::ranges::copy(scale, to.begin() + std::ptrdiff_t(parts[1].at));
         std::ranges::copy(zero, to.begin() + std::ptrdiff_t(parts[2].at));
     };

@@ -51,10 +51,7 @@ bool Block4::encode(const float* weight, std::int64_t rows, std::int64_t cols, s
     const CodeBook values = code_book(book);
     const QuantParts parts = this->parts(rows, cols);
     auto part = [&]<class T>(int i, T) { return reinterpret_cast<T*>(out + parts[i].at); };
-    for (int i = 0; i < parts.size(); i++) {
-        const std::size_t next = i + 1 < parts.size() ? parts[i + 1].at : parts.bytes();
-        std::memset(out + parts[i].end(), 0, next - parts[i].end());
-    }
+    parts.clear_between(out);
     std::vector<float> plain(nested ? std::size_t(blocks(n)) : 0);
     float* absmax = nested ? plain.data() : part(1, float());
     if (!encode_blocks({values, weight, n, block, part(0, std::uint8_t()), absmax}, pool)) return false;

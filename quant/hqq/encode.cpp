@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 
 #include "quant/codes.h"
 #include "quant/hqq/hqq.h"
@@ -62,24 +61,12 @@ inline Line solve(const float* w, int n, float top) {
     return best.line;
 }
 
-template <int bits> void pack(const std::uint8_t* codes, int n, std::byte* to) {
+// Of a group, whose first element is a multiple of 8.
+template <int bits> void store_codes(const float* w, int n, const Line& line, std::byte* to) {
     for (int i = 0; i < n; i += 8) {
         std::uint8_t eight[8] = {};
-        std::copy_n(codes + i, std::min(8, n - i), eight);
+        for (int k = 0; k < std::min(8, n - i); k++) eight[k] = std::uint8_t(line.code(w[i + k]));
         EightCodes<bits>(eight).store(to, i / 8);
-    }
-}
-
-// Of a group, whose first element is a multiple of 8.
-void store_codes(int bits, const float* w, int n, const Line& line, std::byte* to) {
-    std::uint8_t codes[largest_group];
-    for (int i = 0; i < n; i++) codes[i] = std::uint8_t(line.code(w[i]));
-    switch (bits) {
-        case 8: return pack<8>(codes, n, to);
-        case 4: return pack<4>(codes, n, to);
-        case 3: return pack<3>(codes, n, to);
-        case 2: return pack<2>(codes, n, to);
-        default: return pack<1>(codes, n, to);
     }
 }
 
@@ -89,10 +76,7 @@ bool Hqq::encode(const float* weight, std::int64_t rows, std::int64_t cols, std:
     const std::int64_t n = rows * cols;
     check_encoding(n);
     const QuantParts parts = this->parts(rows, cols);
-    for (int i = 0; i < parts.size(); i++) {
-        const std::size_t next = i + 1 < parts.size() ? parts[i + 1].at : parts.bytes();
-        std::memset(out + parts[i].end(), 0, next - parts[i].end());
-    }
+    parts.clear_between(out);
     auto* scale = reinterpret_cast<f16*>(out + parts[1].at);
     auto* zero = reinterpret_cast<f16*>(out + parts[2].at);
     constexpr std::int64_t piece = 1 << 14;  // elements of one piece of work: a multiple of every group
@@ -109,7 +93,9 @@ bool Hqq::encode(const float* weight, std::int64_t rows, std::int64_t cols, std:
                 const Line line = solve(weight + i, elements, float((1 << bits) - 1));
                 scale[i / group] = f16(line.scale);
                 zero[i / group] = f16(line.zero);
-                store_codes(bits, weight + i, elements, line, out + i / 8 * bits);
+                visit_code_bits(bits, [&]<int width>() {
+                    store_codes<width>(weight + i, elements, line, out + i / 8 * width);
+                });
             }
         });
     });

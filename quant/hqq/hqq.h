@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "quant/card_job.h"
+#include "quant/codes.h"
 #include "quant/hqq/decode.h"
 #include "quant/parts.h"
 
@@ -39,17 +40,10 @@ struct Hqq {
 
     template <class Table, class F> void visit_decoder(std::int64_t rows, std::int64_t cols, F&& f) const {
         const HqqPlaces at = places(rows, cols);
-        auto visit = [&]<int width>() {
+        visit_code_bits(bits, [&]<int width>() {
             if (axis == 1) f.template operator()<HqqDecoder<width, 1>>(at);
             else f.template operator()<HqqDecoder<width, 0>>(at);
-        };
-        switch (bits) {
-            case 8: return visit.template operator()<8>();
-            case 4: return visit.template operator()<4>();
-            case 3: return visit.template operator()<3>();
-            case 2: return visit.template operator()<2>();
-            default: return visit.template operator()<1>();
-        }
+        });
     }
     HqqPlaces places(std::int64_t rows, std::int64_t cols) const;
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Checkpoints of models/llama2-mha that hqq has quantized to 4, 3 and 2 bits, and PEFT's 12-step curves over them.
 
-usage: make_hqq.py   (writes models/llama2-mha-hqqN, adapters/hqqN-llama2 and quant/hqq_modules.safetensors beside itself)
+usage: make_hqq.py
+writes models/llama2-mha-hqqN, adapters/hqqN-llama2 and quant/hqq_modules.safetensors beside itself
 needs: pip install torch transformers peft hqq==0.2.8.post1 safetensors
 
-hqq_modules holds the tensors of single layers [16, 60] as hqq writes them, in many settings, and their `values`: (code -
-zero) * scale in float32. PEFT trains the dense model that hqq's own dequantize gives, in float32 on the CPU, from adapters/lora-llama2/init.
+hqq_modules holds the tensors of single layers [16, 60] as hqq writes them, in many settings, and their `values`:
+(code - zero) * scale in float32. PEFT trains the dense model that hqq's own dequantize gives, in float32 on the CPU,
+from adapters/lora-llama2/init.
 """
 import json
 import math
@@ -90,22 +92,20 @@ def save_adapter(model, folder, base):
 def modules():
     tensors = {}
     torch.manual_seed(0)
+    f32, f16, bf16 = torch.float32, torch.float16, torch.bfloat16
     for bits in (8, 6, 5, 4, 3, 2, 1.58, 1):
-        for axis, group in ((1, 8), (1, 40), (1, 120), (0, 8), (0, 16)):
-            for dtype in {8: [torch.float32], 40: [torch.float16], 120: [torch.float32], 16: [torch.bfloat16]}[group]:
-                layer = torch.nn.Linear(60, 16, bias=False)
-                config = BaseQuantizeConfig(nbits=bits, group_size=group, axis=axis,
-                                            view_as_float=axis == 1 and bits in (4, 2))
-                try:
-                    q = HQQLinear(layer, config, compute_dtype=dtype, device="cpu")
-                except (RuntimeError, AssertionError):
-                    continue  # rows that do not fill hqq's packing
-                name = f"b{bits}.axis{axis}.g{group}.{str(dtype).removeprefix('torch.')}"
-                tensors |= {f"{name}.{k}": v for k, v in q.state_dict().items()}
-                meta = q.meta | {"compute_dtype": torch.float32, "scale": q.meta["scale"].float(),
-                                 "zero": q.meta["zero"].float()}
-                tensors[f"{name}.values"] = Quantizer.dequantize(q.W_q, meta)
-    save_file({k: v.detach().contiguous().clone() for k, v in tensors.items()}, HERE / "quant" / "hqq_modules.safetensors")
+        for axis, group, dtype in ((1, 8, f32), (1, 40, f16), (1, 120, f32), (0, 8, f32), (0, 16, bf16)):
+            layer = torch.nn.Linear(60, 16, bias=False)
+            config = BaseQuantizeConfig(nbits=bits, group_size=group, axis=axis,
+                                        view_as_float=axis == 1 and bits in (4, 2))
+            q = HQQLinear(layer, config, compute_dtype=dtype, device="cpu")
+            name = f"b{bits}.axis{axis}.g{group}.{str(dtype).removeprefix('torch.')}"
+            tensors |= {f"{name}.{k}": v for k, v in q.state_dict().items()}
+            meta = q.meta | {"compute_dtype": torch.float32, "scale": q.meta["scale"].float(),
+                             "zero": q.meta["zero"].float()}
+            tensors[f"{name}.values"] = Quantizer.dequantize(q.W_q, meta)
+    tensors = {k: v.detach().contiguous().clone() for k, v in tensors.items()}
+    save_file(tensors, HERE / "quant" / "hqq_modules.safetensors")
 
 
 def main():

@@ -5,9 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "quant/quantize.h"
 #include "runtime/rng.h"
-#include "runtime/thread_pool.h"
+#include "tests/quant/encoded.h"
 
 namespace tandem {
 
@@ -35,29 +34,11 @@ struct Block4View {
     }
 };
 
-struct Quantized {
-    std::vector<std::byte> bytes;
-    bool finite;
-    QuantTensor tensor;
+struct Quantized : Encoded {
     Block4View view;
 
     Quantized(const Block4& spec, const std::vector<float>& x, int threads = 1)
-        : bytes(quant_bytes(spec, 1, std::int64_t(x.size())), std::byte(0xa5)),  // what stays unwritten shows
-          finite(encode(spec, x, threads)), tensor{spec, 1, std::int64_t(x.size()), bytes.data()},
-          view(spec, tensor.cols, bytes.data()) {}
-    Quantized(const Quantized&) = delete;
-
-    template <class T = float> std::vector<T> values() const {
-        std::vector<T> out(std::size_t(tensor.cols));
-        dequantize(tensor, 0, tensor.cols, out.data());
-        return out;
-    }
-
-  private:
-    bool encode(const Block4& spec, const std::vector<float>& x, int threads) {
-        ThreadPool pool(threads);
-        return quantize(spec, x.data(), 1, std::int64_t(x.size()), bytes.data(), pool);
-    }
+        : Encoded(spec, x, threads), view(spec, tensor.cols, bytes.data()) {}
 };
 
 inline std::vector<float> normal_weights(std::size_t n, std::uint64_t seed) {

@@ -1,4 +1,5 @@
-// The options of `generate`. The base model is quantized only when --train-type qlora asks for it.
+// The options of `generate`. The base model is quantized only when --train-type qlora or hqq_lora asks
+// for it.
 #pragma once
 #include <filesystem>
 

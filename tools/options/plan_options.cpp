@@ -3,7 +3,7 @@
 namespace tandem {
 
 void declare(OptionSet& set, PlanOptions& o) {
-    declare(set, static_cast<TrainOptions&>(o));
+    declare_run(set, o);
     set.add("json", o.json, "print one JSON object instead of tables", Resumed::any);
 }
 

@@ -4,10 +4,14 @@
 
 namespace tandem {
 
-void declare(OptionSet& set, TrainOptions& o) {
+void declare_run(OptionSet& set, TrainOptions& o) {
     declare(set, static_cast<Recipe&>(o));
     set.add("world_size", o.world_size, "number of ranks, as many as --gpus names", {.min = -1}, Resumed::any);
     set.add("log_to", o.log_to, "a progress bar on a terminal, or a line for each step", Resumed::any);
+}
+
+void declare(OptionSet& set, TrainOptions& o) {
+    declare_run(set, o);
     set.add("plan", o.plan, "say what the run would take, as `tandem plan` does, and end", Resumed::any);
 }
 

@@ -16,6 +16,7 @@ struct TrainOptions : Recipe {
 };
 
 void declare(OptionSet& set, TrainOptions& options);
+void declare_run(OptionSet& set, TrainOptions& options);  // what `plan` takes too
 std::vector<Conflict> validate(const TrainOptions& options, const OptionSet& set);
 
 template <> struct SettingNames<LogTo> {

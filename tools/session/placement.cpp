@@ -72,8 +72,8 @@ std::string Placement::refusal_anywhere() const {
 }
 
 std::string Placement::refusal() const {
+    if (std::string why = refusal_anywhere(); !why.empty()) return why;
     const std::string gpus = setting("gpus");
-    if (devices_.empty()) return refusal_anywhere();
     for (int device : devices_) {
         if (device == cpu_device) continue;
         if constexpr (build::has_cuda) {
@@ -86,7 +86,7 @@ std::string Placement::refusal() const {
                            "nvcc (CUDA Toolkit 13) are, or with TANDEM_CUDA=on where nvcc alone is, or use cpu,cpu",
                            gpus, device);
     }
-    return refusal_anywhere();
+    return "";
 }
 
 }  // namespace tandem

@@ -7,9 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <map>
 
-#include "models/io/safetensors_writer.h"
+#include "tests/models/io/stored_parts.h"
 #include "tests/models/io/support.h"
 #include "tests/quant/quantized.h"
 
@@ -33,15 +32,8 @@ float decoded(const Block4& spec, const Block4View& q, std::int64_t i) {
     return value * (scale + *q.offset);
 }
 
-struct Part {
-    DType dtype;
-    std::vector<std::int64_t> dims;
-    std::string bytes;
-};
-using Parts = std::map<std::string, Part>;
-
 // A weight [3, 43] in NF4 with double quantization: 129 elements, so 65 bytes of codes, 3 blocks.
-Parts small_weight() {
+StoredParts small_weight() {
     std::string state = R"({"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [3, 43], )"
                         R"("nested_blocksize": 256, "nested_dtype": "float32", "nested_offset": 0.25})";
     auto bytes = [](std::size_t n) { return std::string(n, '\x01'); };
@@ -53,23 +45,14 @@ Parts small_weight() {
             {"w.quant_state.bitsandbytes__nf4", {DType::u8, {std::int64_t(state.size())}, state}}};
 }
 
-CheckpointFiles stored(const Scratch& s, const Parts& parts) {
-    std::vector<TensorSpec> specs;
-    for (const auto& [name, part] : parts) specs.push_back({name, part.dtype, part.dims});
-    SafetensorsWriter writer(s.path / "model.safetensors", specs);
-    for (const auto& [name, part] : parts) writer.write(name, std::as_bytes(std::span(part.bytes)));
-    writer.finish();
-    return CheckpointFiles::open(s.path);
-}
-
-std::string find_error(const Scratch& s, const Parts& parts) {
+std::string find_error(const Scratch& s, const StoredParts& parts) {
     CheckpointFiles files = stored(s, parts);
     return message_of<InputError>([&] { find_bnb_weight(files, "w"); });
 }
 
-Parts with_state(const std::string& from, const std::string& to) {
-    Parts parts = small_weight();
-    Part& state = parts.at("w.quant_state.bitsandbytes__nf4");
+StoredParts with_state(const std::string& from, const std::string& to) {
+    StoredParts parts = small_weight();
+    StoredPart& state = parts.at("w.quant_state.bitsandbytes__nf4");
     REQUIRE(contains(state.bytes, from));
     state.bytes.replace(state.bytes.find(from), from.size(), to);
     state.dims = {std::int64_t(state.bytes.size())};
@@ -139,7 +122,7 @@ TEST_CASE("parts land in the layout, with zeros between them") {
 
 TEST_CASE("codes may have another storage dtype") {
     Scratch s;
-    Parts parts = small_weight();
+    StoredParts parts = small_weight();
     parts.at("w.quant_state.bitsandbytes__nf4") =
         with_state("[3, 43]", "[4, 43]").at("w.quant_state.bitsandbytes__nf4");
     parts["w"] = {DType::bf16, {43, 1}, std::string(86, '\x01')};
@@ -151,7 +134,7 @@ TEST_CASE("codes may have another storage dtype") {
 TEST_CASE("a part that is missing, of another type or size is an error that names it") {
     Scratch s;
     for (const auto& [name, part] : small_weight()) {
-        Parts parts = small_weight();
+        StoredParts parts = small_weight();
         parts.erase(name);
         if (contains(name, "quant_state")) continue;
         CHECK_MESSAGE(contains(find_error(s, parts), "no tensor '" + name + "'"), name);
@@ -165,7 +148,7 @@ TEST_CASE("a part that is missing, of another type or size is an error that name
         parts[name].dtype = part.dtype == DType::u8 ? DType::i8 : DType::i32;
         CHECK_MESSAGE(contains(find_error(s, parts), "expected " + std::string(name_of(part.dtype))), name);
     }
-    Parts both = small_weight();
+    StoredParts both = small_weight();
     both["w.quant_state.bitsandbytes__fp4"] = both.at("w.quant_state.bitsandbytes__nf4");
     CHECK(contains(find_error(s, both), "both"));
 }

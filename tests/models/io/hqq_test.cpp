@@ -6,11 +6,10 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <set>
 
-#include "models/io/safetensors_writer.h"
 #include "quant/quantize.h"
+#include "tests/models/io/stored_parts.h"
 #include "tests/models/io/support.h"
 #include "tests/safetensors_lite.h"
 
@@ -27,22 +26,15 @@ std::vector<float> values_of(const StoredWeight& w) {
     return v;
 }
 
-struct Part {
-    DType dtype;
-    std::vector<std::int64_t> dims;
-    std::string bytes;
-};
-using Parts = std::map<std::string, Part>;
-
 template <class T> std::string raw(const std::vector<T>& values) {
     return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
-Part number(std::int32_t v) { return {DType::i32, {}, raw(std::vector{v})}; }
-Part flag(bool v) { return {DType::u8, {}, std::string(1, char(v))}; }
-Part text(const std::string& v) { return {DType::u8, {std::int64_t(v.size())}, v}; }
+StoredPart number(std::int32_t v) { return {DType::i32, {}, raw(std::vector{v})}; }
+StoredPart flag(bool v) { return {DType::u8, {}, std::string(1, char(v))}; }
+StoredPart text(const std::string& v) { return {DType::u8, {std::int64_t(v.size())}, v}; }
 
 // A weight [4, 16] of 4 bits in groups of 16 as hqq writes it.
-Parts small_weight() {
+StoredParts small_weight() {
     return {{"w.W_q", {DType::u8, {2, 16}, std::string(32, '\x21')}},
             {"w.scale", {DType::f32, {4, 1}, raw(std::vector<float>{1, 2, 3, 4})}},
             {"w.zero", {DType::f32, {4, 1}, raw(std::vector<float>{0, 0, 0, 0.5f})}},
@@ -54,15 +46,6 @@ Parts small_weight() {
             {"w.quant_scale", flag(false)},
             {"w.quant_zero", flag(false)},
             {"w.unpack_view_dtype", text("torch.uint8")}};
-}
-
-CheckpointFiles stored(const Scratch& s, const Parts& parts) {
-    std::vector<TensorSpec> specs;
-    for (const auto& [name, part] : parts) specs.push_back({name, part.dtype, part.dims});
-    SafetensorsWriter writer(s.path / "model.safetensors", specs);
-    for (const auto& [name, part] : parts) writer.write(name, std::as_bytes(std::span(part.bytes)));
-    writer.finish();
-    return CheckpointFiles::open(s.path);
 }
 
 }  // namespace
@@ -98,7 +81,7 @@ TEST_CASE("hqq: packed codes of the reference, byte for byte") {
         for (int axis : {0, 1}) {
             const std::string name = "b" + std::to_string(bits) + ".axis" + std::to_string(axis) + ".";
             CAPTURE(name);
-            Parts p = small_weight();
+            StoredParts p = small_weight();
             p["w.W_q"] = {bits == 3 ? DType::i32 : DType::u8, reference.shape(name + "packed"),
                           raw(reference.get<char>(name + "packed"))};
             for (const char* part : {"scale", "zero"})
@@ -120,7 +103,7 @@ TEST_CASE("hqq: packed codes of the reference, byte for byte") {
 TEST_CASE("hqq: a part that is missing, of another size or type, or quantized itself is named") {
     struct Case {
         const char* tensor;
-        std::optional<Part> part;  // none: not there
+        std::optional<StoredPart> part;  // none: not there
         const char* why;
     };
     const std::string four(16, '\0');
@@ -132,27 +115,27 @@ TEST_CASE("hqq: a part that is missing, of another size or type, or quantized it
              {"w.axis", {}, "w.axis"},
              {"w.group_size", {}, "w.group_size"},
              {"w.nbits", {}, "w.nbits"},
-             {"w.W_q", Part{DType::u8, {2, 15}, std::string(30, 'x')}, "'w.W_q' holds 30 bytes"},
-             {"w.scale", Part{DType::f32, {3, 1}, std::string(12, '\0')}, "'w.scale' holds 12 bytes"},
-             {"w.scale", Part{DType::u8, {4, 1}, std::string(4, '\0')}, "'w.scale' is u8, expected f32, bf16 or f16"},
-             {"w.zero", Part{DType::i32, {4, 1}, four}, "'w.zero' is i32, and the scales are f32"},
-             {"w.zero", Part{DType::f16, {4, 1}, std::string(8, '\0')}, "'w.zero' holds 8 bytes"},
-             {"w.shape", Part{DType::i64, {1}, std::string(8, '\1')}, "'w.shape' must be two i64"},
-             {"w.shape", Part{DType::i64, {2}, raw(std::vector<std::int64_t>{-4, 16})}, "'w.shape' is [-4, 16]"},
-             {"w.shape", Part{DType::i64, {2}, raw(std::vector<std::int64_t>{1ll << 40, 1ll << 40})}, "'w.shape' is"},
+             {"w.W_q", StoredPart{DType::u8, {2, 15}, std::string(30, 'x')}, "'w.W_q' holds 30 bytes"},
+             {"w.scale", StoredPart{DType::f32, {3, 1}, std::string(12, '\0')}, "'w.scale' holds 12 bytes"},
+             {"w.scale", StoredPart{DType::u8, {4, 1}, std::string(4, '\0')}, "'w.scale' is u8, expected f32"},
+             {"w.zero", StoredPart{DType::i32, {4, 1}, four}, "'w.zero' is i32, and the scales are f32"},
+             {"w.zero", StoredPart{DType::f16, {4, 1}, std::string(8, '\0')}, "'w.zero' holds 8 bytes"},
+             {"w.shape", StoredPart{DType::i64, {1}, std::string(8, '\1')}, "'w.shape' must be two i64"},
+             {"w.shape", StoredPart{DType::i64, {2}, raw(std::vector<std::int64_t>{-4, 16})}, "'w.shape' is [-4, 16]"},
+             {"w.shape", StoredPart{DType::i64, {2}, raw(std::vector{1ll << 40, 1ll << 40})}, "'w.shape' is"},
              {"w.packing", text("5bit_u8"), "'w.packing' is '5bit_u8'"},
              {"w.packing", text(std::string(100, 'x')), "'w.packing' must be a short text"},
              {"w.packing", text("1bit_u8"), "'w.packing' is 1bit_u8, which 4 rows do not fill"},
              {"w.packing", text("2bit_u8"), "'w.W_q' holds 32 bytes"},
              {"w.axis", number(2), "'w.axis' is 2"},
-             {"w.axis", Part{DType::f32, {}, std::string(4, '\0')}, "'w.axis' is f32"},
+             {"w.axis", StoredPart{DType::f32, {}, std::string(4, '\0')}, "'w.axis' is f32"},
              {"w.group_size", number(12), "'w.group_size' is 12"},
              {"w.group_size", number(-16), "'w.group_size' is -16"},
              {"w.group_size", number(48), "'w.group_size' is 48"},
              {"w.quant_scale", flag(true), "'w.quant_scale' says that scales or zeros are quantized"},
              {"w.quant_zero", flag(true), "'w.quant_zero' says that scales or zeros are quantized"},
          }) {
-        Parts p = small_weight();
+        StoredParts p = small_weight();
         if (c.part) p[c.tensor] = *c.part;
         else p.erase(c.tensor);
         const Scratch s;

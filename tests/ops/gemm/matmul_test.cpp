@@ -17,6 +17,17 @@ constexpr DType f64 = DType::f64, f32 = DType::f32, b16 = DType::bf16;
 constexpr DType types[][3] = {{f64, f64, f64}, {f64, f32, f32}, {b16, f64, b16}, {f32, f32, f32}, {f32, f32, b16},
                               {f32, b16, f64}, {b16, f32, b16}, {b16, b16, b16}, {b16, b16, f32}};
 
+// p.b is what `weight` stands for. Returns the product with it.
+Matrix check_same_as_dense(const MicroKernel& kernel, const Device& device, Problem& p, const QuantTensor& weight) {
+    p.args.b.data = p.b.bytes.data();
+    matmul_with(kernel, device.cpu, p.args);
+    const Matrix dense = p.c;
+    p.args.b = {.transposed = p.args.b.transposed, .quant = &weight};
+    matmul_with(kernel, device.cpu, p.args);
+    CHECK(p.c.bytes == dense.bytes);
+    return dense;
+}
+
 void check_all_shapes(const MicroKernel& kernel, Options o, std::mt19937& random) {
     Device device(2);
     const DType sums = kernel.type == f64 ? f64 : f32;
@@ -150,12 +161,7 @@ TEST_CASE("a quantized B gives the bits of its dequantized values") {
                 }
                 Problem p({.m = m, .n = n, .k = k, .a = t, .b = t, .c = f32, .b_transposed = transposed}, random);
                 p.b = weight.dense(t);
-                p.args.b.data = p.b.bytes.data();
-                matmul_with(kernel, device.cpu, p.args);
-                const Matrix dense = p.c;
-                p.args.b = {.transposed = transposed, .quant = &weight.view};
-                matmul_with(kernel, device.cpu, p.args);
-                CHECK(p.c.bytes == dense.bytes);
+                const Matrix dense = check_same_as_dense(kernel, device, p, weight.view);
                 CHECK(right(p, dense, t == f64 ? f64 : f32, m - 1, n - 1));
             }
     });
@@ -176,12 +182,7 @@ TEST_CASE("a B in HQQ gives the bits of its dequantized values: any width, axis,
                         p.b = Matrix(t, rows, cols, 0);
                         for (std::int64_t i = 0; i < rows * cols; i++)
                             p.b.set(i / cols, i % cols, double(weight.decoded(i)));
-                        p.args.b.data = p.b.bytes.data();
-                        matmul_with(kernel, device.cpu, p.args);
-                        const Matrix dense = p.c;
-                        p.args.b = {.transposed = transposed, .quant = &weight.tensor};
-                        matmul_with(kernel, device.cpu, p.args);
-                        CHECK(p.c.bytes == dense.bytes);
+                        check_same_as_dense(kernel, device, p, weight.tensor);
                     }
     });
 }
