@@ -8,14 +8,14 @@
 
 namespace tandem {
 
-std::optional<Arena::Place> Arena::place(std::size_t bytes) {
+std::optional<Arena::Grant> Arena::place(std::size_t bytes) {
     std::size_t at = 0;
     auto before = used_.begin();
     for (; before != used_.end() && at + bytes > before->begin; ++before) at = before->end;
     if (bytes > capacity_ - at) return std::nullopt;
     used_.insert(before, {at, at + bytes, {}});
     high_water_ = std::max(high_water_, at + bytes);
-    return Place{at, claim(at, at + bytes)};
+    return Grant{at, claim(at, at + bytes)};
 }
 
 // Takes the freed bytes in [begin, end) and returns what they wait for; what sticks out of it stays freed.

@@ -10,13 +10,13 @@ namespace tandem {
 
 class Arena {
   public:
-    struct Place {
+    struct Grant {
         std::size_t offset;
         std::vector<Event> after;  // to be waited for before the first write: the ends of earlier uses of these bytes
     };
 
     explicit Arena(std::size_t capacity) : capacity_(capacity) {}
-    std::optional<Place> place(std::size_t bytes);  // nothing where no gap is large enough
+    std::optional<Grant> place(std::size_t bytes);  // nothing where no gap is large enough
     void free(std::size_t offset, std::size_t bytes, std::vector<Event> after);
     std::size_t high_water() const { return high_water_; }  // end of the highest place ever given
 

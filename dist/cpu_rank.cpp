@@ -21,15 +21,14 @@ class CpuRank final : public RankDevice {
         reduce_ = make_worker_stream({&abort, o.trace, rank, "reduce"});
     }
 
-    ContextParts parts() override {
-        ContextParts p;
-        p.device = p.target = DeviceKind::cpu;
-        p.cpu = {&pool_, scratch_->data};
-        p.memory = memory_.get();
-        p.compute_stream = compute_.get();
-        p.gather_stream = gather_ ? gather_.get() : compute_.get();
-        p.reduce_stream = reduce_ ? reduce_.get() : compute_.get();
-        return p;
+    Device device() override {
+        Device d;
+        d.cpu = {&pool_, scratch_->data};
+        d.memory = memory_.get();
+        d.compute = compute_.get();
+        d.gather = gather_ ? gather_.get() : compute_.get();
+        d.reduce = reduce_ ? reduce_.get() : compute_.get();
+        return d;
     }
     void bind() override {}
     void finish() override {

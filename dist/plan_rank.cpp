@@ -53,13 +53,13 @@ class PlanDevice final : public RankDevice {
         CudaScratch s(memory, o.tile_bytes);
         scratch_ = {s.scratch, s.matmul, s.tiles};
     }
-    ContextParts parts() override {
-        ContextParts p;
-        p.device = DeviceKind::plan;
-        p.target = target_;
-        p.memory = &memory_;
-        p.compute_stream = p.gather_stream = p.reduce_stream = &stream_;
-        return p;
+    Device device() override {
+        Device d;
+        d.kind = DeviceKind::plan;
+        d.target = target_;
+        d.memory = &memory_;
+        d.compute = d.gather = d.reduce = &stream_;
+        return d;
     }
     void bind() override {}
     void finish() override {}

@@ -10,7 +10,8 @@ namespace {
 
 ContextParts parts_of(const LaunchOptions& o, const AbortSignal& abort, RankDevice& device,
                       const Transport& transport) {
-    ContextParts p = device.parts();
+    ContextParts p;
+    p.device = device.device();
     p.rank = transport.rank();
     p.world_size = transport.world_size();
     p.compute = o.compute;

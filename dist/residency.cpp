@@ -45,7 +45,7 @@ void Residency::trainables_changed() {
 
 bool Residency::gather(int unit, Gathered what) {
     const bool trainable = what == Gathered::all;
-    std::optional<Arena::Place> place = arena_.place(bytes_[std::size_t(unit)]);
+    std::optional<Arena::Grant> place = arena_.place(bytes_[std::size_t(unit)]);
     if (!place) return false;
     slot(unit) = Slot{place->offset, trainable, 0, {}};
     orders_.push_back({Order::gather, unit, place->offset, std::move(place->after), true, trainable});

@@ -49,12 +49,14 @@ struct Param {
     Shape shape;
     DType dtype = DType::f32;  // frozen: as stored; trainable: the compute type
     explicit operator bool() const { return unit >= 0; }
+    bool is_same(const Param& o) const { return unit == o.unit && trainable == o.trainable && offset == o.offset; }
 };
 
 // Where a gradient goes: out = addend + gradient. The addend is empty, `out` itself, or another tensor of the same
 // shape and type. An empty out: nobody wants it.
 struct GradOut {
     Tensor out, addend;
+    Param param = {};  // whose gradient it is; of a value: none
     explicit operator bool() const { return bool(out); }
 };
 

@@ -2,12 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/abort.h"
 #include "runtime/cuda/staging.h"
-#include "runtime/cuda/tile_ahead.h"
-#include "runtime/plan/recompute_plan.h"
 
 namespace tandem {
 
@@ -41,10 +40,7 @@ void Tape::run(Context& ctx) {
 void Context::backward(Value& y, std::initializer_list<Wants> inputs, Backward backward) {
     bool wanted = false;
     for (const Wants& w : inputs) wanted = wanted || w.gradient;
-    if (!recording() || !wanted) return;
-    auto slot = std::make_shared<GradSlot>(GradSlot{y.shape(), y.dtype(), {}});
-    y.set_slot(slot);
-    tape_->push(std::move(slot), std::move(backward));
+    if (recording() && wanted) recorder_.backward(y, std::move(backward));
 }
 
 GradOut Context::grad(const GradSlotPtr& slot) {
@@ -66,22 +62,18 @@ GradOut Context::pass(const GradSlotPtr& slot, const Tensor& dy) {
 
 GradOut Context::grad(const Param& param) {
     if (!param.trainable) return {};
-    if (param.unit != gradient_unit_)
-        throw Error(fmt::format("[context] rank {} has no gradient buffers of unit {} now", rank(), param.unit));
-    DType type = gradient_type();
-    Tensor t(gradient_bytes_.data() ? gradient_bytes_.data() + std::size_t(param.offset) * size_of(type) : nullptr,
-             param.shape, type);
-    return {t, t};
+    Tensor t = leases_.gradient(param, gradient_type());
+    return {t, t, param};
 }
 
 Tensor Context::bytes(const Param& param) const {
-    for (auto held = held_.rbegin(); held != held_.rend(); ++held) {
-        if (held->unit != param.unit) continue;
-        const std::byte* blob = param.trainable ? held->trainable.data() : held->frozen.data();
-        std::size_t at = std::size_t(param.offset) * (param.trainable ? size_of(param.dtype) : 1);
-        return {blob ? blob + at : nullptr, param.shape, param.dtype};
+    if (running_) {
+        auto is_it = [&](const Read& r) { return r.param() && r.param()->is_same(param); };
+        if (std::none_of(running_->reads.begin(), running_->reads.end(), is_it))
+            throw Error(fmt::format("[{}] reads a parameter of unit {} that it does not name", running_->name,
+                                    param.unit));
     }
-    throw Error(fmt::format("[context] rank {} holds no lease of unit {} now", rank(), param.unit));
+    return leases_.bytes(param);
 }
 
 void Context::upload(const Tensor& to, std::span<const std::byte> from) {
@@ -96,13 +88,13 @@ void Context::download(std::span<std::byte> to, const Tensor& from) {
         throw Error(fmt::format("[context] {} {} does not fill {} bytes", name_of(from.dtype()), from.shape().text(),
                                 to.size()));
     if (is_plan()) std::memset(to.data(), 0, to.size());
-    run({"download", cost::elementwise(from), {from}, {}}, [&](auto device) { copy_out(device, to, from); });
+    run({"download", cost::elementwise(from), {from}}, [&](auto device) { copy_out(device, to, from); });
 }
 
 void Context::load(std::byte* to, std::span<const std::byte> from) {
     if (is_plan()) return;
-    if (device() == DeviceKind::cuda) copy_in(parts_.cuda, to, from);
-    else copy_in(parts_.cpu, to, from);
+    if (device().kind == DeviceKind::cuda) copy_in(device().cuda, to, from);
+    else copy_in(device().cpu, to, from);
 }
 
 void Context::refuse_card(const Op& op) {
@@ -110,45 +102,11 @@ void Context::refuse_card(const Op& op) {
                             op.name));
 }
 
-bool Context::enter(const Op& op) {
-    bool again = recomputing_ >= 0;
-    if (is_plan()) {
-        if (again && parts_.recompute_plan) {
-            RecomputePlan::OpRecord record{in_forward_, {}, {}};
-            for (const Tensor& t : op.reads) record.reads.push_back(t.block().get());
-            for (const Tensor& t : op.writes) record.writes.push_back(t.block().get());
-            parts_.recompute_plan->note(std::move(record));
-        }
-        return false;
-    }
+bool Context::begin(const Op& op) {
+    cost_ += op.cost;
+    if (is_plan()) return false;
     if (parts_.abort) parts_.abort->check();
-    return !again || !in_forward_ || !parts_.recompute_plan || parts_.recompute_plan->needed(recomputing_, op_++);
+    return !recorder_.skips_next();
 }
-
-LeaseScope::LeaseScope(Context& ctx, LayerStore& store, int unit)
-    : ctx_(ctx), lease_(store.acquire(unit, ctx.compute())) {
-    ctx_.held_.push_back({unit, lease_.frozen(), lease_.trainable()});
-    if constexpr (build::has_cuda)
-        if (TileAhead* tiles = ctx.parts_.cuda.tiles) tiles->begin(ctx.recomputing_ >= 0);
-}
-
-LeaseScope::~LeaseScope() {
-    if constexpr (build::has_cuda)
-        if (TileAhead* tiles = ctx_.parts_.cuda.tiles) tiles->end();
-    ctx_.held_.pop_back();
-}
-
-GradScope::GradScope(Context& ctx, LayerStore& store, int unit)
-    : ctx_(ctx), lease_(store.gradients(unit, ctx.compute())) {
-    ctx_.gradient_unit_ = unit;
-    ctx_.gradient_bytes_ = lease_.bytes();
-}
-
-void GradScope::reduce() && {
-    ctx_.gradient_unit_ = -1;
-    std::move(lease_).reduce();
-}
-
-GradScope::~GradScope() { ctx_.gradient_unit_ = -1; }
 
 }  // namespace tandem

@@ -1,23 +1,18 @@
-// A rank: its device, streams, memory, tape and what it may touch. Passed to every op; owned by the launch.
+// A rank as ops see it: a handle on its device, its recorder and its leases. Passed to every op; owned by the launch.
 #pragma once
-#include <initializer_list>
+#include <array>
 #include <memory>
 #include <string_view>
-#include <vector>
+#include <utility>
 
-#include "runtime/autograd.h"
-#include "runtime/build.h"
-#include "runtime/cost.h"
-#include "runtime/cpu/cpu_device.h"
-#include "runtime/cuda/cuda_device.h"
-#include "runtime/layer_store.h"
+#include "runtime/device.h"
+#include "runtime/leases.h"
+#include "runtime/op.h"
+#include "runtime/recorder.h"
 
 namespace tandem {
 
 class AbortSignal;
-class RecomputePlan;
-
-enum class DeviceKind { cpu, cuda, plan };
 
 // What the random numbers of a step are drawn from (runtime/rng.h): whatever computes a token's mask, and however
 // often, the counter is the same.
@@ -29,26 +24,11 @@ struct RandomState {
 };
 
 struct ContextParts {
-    DeviceKind device = DeviceKind::cpu;
-    DeviceKind target = DeviceKind::cpu;  // what a plan is for; elsewhere the device itself
-    CpuDevice cpu{};    // on a card: threads for host work alone; unused on the plan device
-    CudaDevice cuda{};  // on a card
+    Device device{};
     int rank = 0, world_size = 1;
     DType compute = DType::f32;  // f64 | f32 | bf16: activations, and weights as the graph sees them
-    Memory* memory = nullptr;
-    Stream* compute_stream = nullptr;
-    Stream* gather_stream = nullptr;
-    Stream* reduce_stream = nullptr;
     const AbortSignal* abort = nullptr;
-    RecomputePlan* recompute_plan = nullptr; // may be null; written on the plan device, read elsewhere
-};
-
-// One op as `run` is told of it. All tensors that it reads or writes are named, for the plan and for tests.
-struct Op {
-    const char* name;
-    Cost cost;
-    std::initializer_list<Tensor> reads;
-    std::initializer_list<Tensor> writes;
+    RecomputePlan* recompute_plan = nullptr;  // may be null; written on the plan device, read elsewhere
 };
 
 // Whether a gradient is wanted for an input of an op.
@@ -61,23 +41,26 @@ struct Wants {
 
 class Context {
   public:
-    explicit Context(const ContextParts& parts) : parts_(parts) {}
+    explicit Context(const ContextParts& parts)
+        : parts_(parts), recorder_(parts.recompute_plan, is_plan()), leases_(parts.rank) {}
     Context(const Context&) = delete;
 
-    DeviceKind device() const { return parts_.device; }
-    bool is_plan() const { return parts_.device == DeviceKind::plan; }
-    bool on_cuda() const { return parts_.target == DeviceKind::cuda; }  // true for the plan of a card, too
+    const Device& device() const { return parts_.device; }
+    Recorder& recorder() { return recorder_; }
+    Leases& leases() { return leases_; }
+    bool is_plan() const { return device().kind == DeviceKind::plan; }
+    bool on_cuda() const { return device().target == DeviceKind::cuda; }  // true for the plan of a card, too
     int rank() const { return parts_.rank; }
     int world_size() const { return parts_.world_size; }
     DType compute_type() const { return parts_.compute; }
     DType gradient_type() const { return accumulator_type(parts_.compute); }  // of parameters
-    Memory& memory() { return *parts_.memory; }
-    Stream& compute() { return *parts_.compute_stream; }
-    Stream& gather() { return *parts_.gather_stream; }
-    Stream& reduce() { return *parts_.reduce_stream; }
+    Memory& memory() { return *device().memory; }
+    Stream& compute() { return *device().compute; }
+    Stream& gather() { return *device().gather; }
+    Stream& reduce() { return *device().reduce; }
     const AbortSignal& abort() const { return *parts_.abort; }
-    const CpuDevice& cpu() const { return parts_.cpu; }
-    int card() const { return parts_.cuda.ordinal; }  // of a rank on one
+    const CpuDevice& cpu() const { return device().cpu; }
+    int card() const { return device().cuda.ordinal; }  // of a rank on one
     RandomState random;
 
     Tensor empty(const Shape& shape, DType dtype, std::string_view name, Category category = Category::activation) {
@@ -87,30 +70,44 @@ class Context {
     Tensor empty_like(const Tensor& t, std::string_view name) { return empty(t.shape(), t.dtype(), name); }
 
     // Runs a kernel: `kernel` is called with the device's type as its first argument (CpuDevice, or CudaDevice when the
-    // binary has it), on the compute stream; on the plan device only the cost is noted. Skipped where a recomputed
-    // block's op makes nothing that backward reads. A kernel that takes CpuDevice alone is an Error on a card.
+    // binary has it), on the compute stream; on the plan device only the cost is noted. A kernel that takes CpuDevice
+    // alone is an Error on a card.
     template <class F> void run(const Op& op, F&& kernel) {
-        cost_ += op.cost;
-        if (!enter(op)) return;
-        StreamSpan span(compute(), op.name);
-        if constexpr (build::has_cuda && !std::is_invocable_v<F, const CudaDevice&>) {
-            if (parts_.device == DeviceKind::cuda) refuse_card(op);
-            kernel(parts_.cpu);
-        } else {
-            on_device(kernel);
-        }
+        if (begin(op)) launch(op, kernel);
+        else if (is_plan()) recorder_.note(op, {});
+    }
+    // The same for an op that makes tensors: they are allocated, given to the kernel after the device, and returned.
+    // Where a recomputed block's op makes nothing that backward reads it is skipped, and what is returned has a shape
+    // but no memory.
+    template <std::size_t n, class F>
+    std::array<Tensor, n> run(const Op& op, const Output (&outputs)[n], F&& kernel) {
+        const bool runs = begin(op), made = runs || is_plan();
+        std::array<Tensor, n> out;
+        for (std::size_t i = 0; i < n; i++)
+            out[i] = made ? empty(outputs[i].shape, outputs[i].dtype, outputs[i].name)
+                          : Tensor(nullptr, outputs[i].shape, outputs[i].dtype);
+        if (is_plan()) recorder_.note(op, out);
+        if (!runs) return out;
+        std::apply(
+            [&](const auto&... tensors) {
+                launch(op, [&](const auto& device)
+                    requires(std::is_invocable_v<F&, decltype(device), decltype(tensors)...>)
+                { kernel(device, tensors...); });
+            },
+            out);
+        return out;
+    }
+    template <class F> Tensor run(const Op& op, const Output& output, F&& kernel) {
+        const Output one[] = {output};
+        return run(op, one, kernel)[0];
     }
 
     // Work beside the steps: calls f with the device, as run does; not on the plan device.
-    template <class F> void on_device(F&& f) const {
-        if (parts_.device == DeviceKind::cpu) return f(parts_.cpu);
-        if constexpr (build::has_cuda)
-            if (parts_.device == DeviceKind::cuda) f(parts_.cuda);
-    }
+    template <class F> void on_device(F&& f) const { device().visit(f); }
 
     // Puts an op's backward on the tape, and gives y its slot, if any of the inputs wants a gradient.
     void backward(Value& y, std::initializer_list<Wants> inputs, Backward backward);
-    bool recording() const { return tape_ != nullptr; }
+    bool recording() const { return recorder_.recording(); }
     bool wants(const Value& v) const { return v.slot() != nullptr; }
 
     // Where the gradient of a value or parameter goes; call once per contribution, right before the kernel writes it.
@@ -121,7 +118,8 @@ class Context {
     // (out = addend + dy) where it is not.
     GradOut pass(const GradSlotPtr& slot, const Tensor& dy);
 
-    // A parameter's bytes in the lease that is held now; null data on the plan device.
+    // A parameter's bytes in the lease that is held now; null data on the plan device. An op's kernel asks for those
+    // alone that the op names.
     Tensor bytes(const Param& param) const;
 
     // Host memory to a tensor and back, in the compute stream's order; nothing on the plan device (zeros come back).
@@ -135,37 +133,37 @@ class Context {
     Cost take_cost() { return std::exchange(cost_, Cost{}); }
 
   private:
-    friend class TapeScope;
-    friend class LeaseScope;
-    friend class GradScope;
-    friend class RecomputeScope;
-    bool enter(const Op& op);  // whether the kernel is to run
+    bool begin(const Op& op);  // whether its kernel is to be launched
     [[noreturn]] static void refuse_card(const Op& op);
+    template <class F> void launch(const Op& op, F&& kernel) {
+        StreamSpan span(compute(), op.name);
+        const Op* before = std::exchange(running_, &op);
+        if constexpr (build::has_cuda && !std::is_invocable_v<F, const CudaDevice&>) {
+            if (device().kind == DeviceKind::cuda) refuse_card(op);
+            kernel(cpu());
+        } else {
+            on_device(kernel);
+        }
+        running_ = before;
+    }
 
     ContextParts parts_;
+    Recorder recorder_;
+    Leases leases_;
     Cost cost_;
-    Tape* tape_ = nullptr;  // null: not recording
-    struct Held {
-        int unit;
-        std::span<const std::byte> frozen, trainable;
-    };
-    std::vector<Held> held_;
-    int gradient_unit_ = -1;
-    std::span<std::byte> gradient_bytes_;
-    int recomputing_ = -1;  // the unit, or -1
-    std::size_t op_ = 0;    // ops of the recomputed block's forward so far
-    bool in_forward_ = false;
+    const Op* running_ = nullptr;  // whose kernel is being launched
 };
 
 // Records onto `tape` (null: records nothing) for its scope.
 class TapeScope {
   public:
-    TapeScope(Context& ctx, Tape* tape) : ctx_(ctx), before_(std::exchange(ctx.tape_, tape)) {}
-    ~TapeScope() { ctx_.tape_ = before_; }
+    TapeScope(Context& ctx, Tape* tape)
+        : recorder_(ctx.recorder()), before_(std::exchange(recorder_.tape_, tape)) {}
+    ~TapeScope() { recorder_.tape_ = before_; }
     TapeScope(const TapeScope&) = delete;
 
   private:
-    Context& ctx_;
+    Recorder& recorder_;
     Tape* before_;
 };
 
@@ -181,31 +179,6 @@ class TrainingScope {
 
   private:
     Context& ctx_;
-};
-
-// Holds a unit's weights on the compute stream for its scope.
-class LeaseScope {
-  public:
-    LeaseScope(Context& ctx, LayerStore& store, int unit);
-    ~LeaseScope();
-    LeaseScope(const LeaseScope&) = delete;
-
-  private:
-    Context& ctx_;
-    Lease lease_;
-};
-
-// Holds a unit's gradient buffers for its scope; reduce() ends them well, the destructor alone abandons them.
-class GradScope {
-  public:
-    GradScope(Context& ctx, LayerStore& store, int unit);
-    ~GradScope();
-    GradScope(const GradScope&) = delete;
-    void reduce() && ;
-
-  private:
-    Context& ctx_;
-    GradLease lease_;
 };
 
 }  // namespace tandem

@@ -7,23 +7,24 @@ namespace tandem {
 // Within it, ops are counted (and on the plan device noted) as the second run of a block.
 class RecomputeScope {
   public:
-    RecomputeScope(Context& ctx, int unit) : ctx_(ctx) {
-        ctx_.recomputing_ = unit;
-        ctx_.op_ = 0;
-        ctx_.in_forward_ = true;
+    RecomputeScope(Context& ctx, int unit) : ctx_(ctx), recorder_(ctx.recorder()) {
+        recorder_.unit_ = unit;
+        recorder_.op_ = 0;
+        recorder_.in_forward_ = true;
         if (plan()) plan()->begin(unit);
     }
-    void forward_done() { ctx_.in_forward_ = false; }
+    void forward_done() { recorder_.in_forward_ = false; }
     ~RecomputeScope() {
-        if (plan()) plan()->end();
-        ctx_.recomputing_ = -1;
-        ctx_.in_forward_ = false;
+        if (plan()) plan()->end(ctx_.memory());
+        recorder_.unit_ = -1;
+        recorder_.in_forward_ = false;
     }
     RecomputeScope(const RecomputeScope&) = delete;
 
   private:
-    RecomputePlan* plan() { return ctx_.is_plan() ? ctx_.parts_.recompute_plan : nullptr; }
+    RecomputePlan* plan() { return ctx_.is_plan() ? recorder_.plan_ : nullptr; }
     Context& ctx_;
+    Recorder& recorder_;
 };
 
 namespace {

@@ -22,6 +22,7 @@ void Ledger::add(Category c, std::size_t bytes) {
 
 std::shared_ptr<Block> Memory::allocate(std::size_t bytes, Category category, std::string_view name) {
     Block block = place(bytes, category, name);
+    block.id = ++allocations_;
     ledger_.add(category, bytes);
     note_part(block.data, bytes);
     return {new Block(block), [this](Block* b) {
@@ -43,7 +44,7 @@ class HeapMemory final : public Memory {
         void* data = std::aligned_alloc(memory_alignment, align_up(std::max<std::size_t>(bytes, 1)));
         if (!data)
             throw Error(fmt::format("[memory] no {} bytes left for {}; use a smaller batch or context", bytes, name));
-        return {static_cast<std::byte*>(data), bytes, category, -1, 0};
+        return {static_cast<std::byte*>(data), bytes, category};
     }
     void release(const Block& block) override { std::free(block.data); }
 };
@@ -76,7 +77,7 @@ class SlabMemory final : public Memory {
         if (a.name != name || bytes > a.bytes || a.category != category)
             throw Error(fmt::format("[memory] {} asks for {} bytes of {}, the plan has {} bytes of {} there",
                                     phase_->name, bytes, name, a.bytes, a.name));
-        return {slab_ + a.offset, bytes, category, -1, 0};
+        return {slab_ + a.offset, bytes, category};
     }
     void release(const Block&) override {}
 

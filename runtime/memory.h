@@ -1,9 +1,10 @@
-// Memory of a rank. Every allocation has an owner category and a name. What a run needs is found by running one step on
+// Memory of a rank at one place. Every allocation has an owner category and a name. What a run needs is found by running one step on
 // the plan device (PlanMemory), packed offline by lifetime, and then replayed from one slab (SlabMemory): no
 // allocation after the first step. HeapMemory serves code that embeds ops without a plan.
 #pragma once
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,6 +14,8 @@
 #include "runtime/error.h"
 
 namespace tandem {
+
+enum class Place { device, host, disk };
 
 enum class Category { shard, gather, master, gradient, optimizer, activation, workspace, data };
 inline constexpr std::size_t category_count = 8;
@@ -32,6 +35,7 @@ struct Block {
     Category category{};
     int phase = -1;          // the memory's own, as is the next
     std::size_t ticket = 0;
+    std::uint64_t id = 0;  // no other of this memory ever has it
 };
 
 struct MemoryPlan {
@@ -39,7 +43,7 @@ struct MemoryPlan {
         std::string name;
         Category category;
         std::size_t bytes, offset;
-        int born, died;  // in steps of the phase's sequence; died > born
+        int born, died;  // on the clock of the whole plan; died > born
     };
     struct Phase {
         std::string name;
@@ -48,7 +52,7 @@ struct MemoryPlan {
     };
     Phase persistent;           // made before the first phase, never freed
     std::vector<Phase> phases;  // they share the memory after the persistent part: each ends with all of its own freed
-    Ledger ledger;
+    Ledger ledger;              // the peaks that a run will have
     std::size_t slab_bytes() const;
     void pack();  // sets every offset: largest first, each at the lowest place free over its lifetime
 };
@@ -68,6 +72,8 @@ class Memory {
     // names every time, sizes at most the planned ones. What is allocated outside is persistent.
     virtual void begin(std::string_view phase) = 0;
     virtual void end() = 0;
+    // On the plan device: a block that was given back, and that no run will ask for.
+    virtual void forget(const Block&) {}
     const Ledger& ledger() const { return ledger_; }
 
     // Called with every allocation from here on, and with each part of one that is used by itself (`note_part`): a
@@ -84,6 +90,7 @@ class Memory {
 
   private:
     Ledger ledger_;
+    std::uint64_t allocations_ = 0;
     Watch watch_;
 };
 
@@ -106,13 +113,18 @@ class PlanMemory final : public Memory {
   public:
     void begin(std::string_view phase) override;
     void end() override;
+    void forget(const Block& block) override;
     MemoryPlan plan() const;  // packed
 
   private:
     Block place(std::size_t bytes, Category category, std::string_view name) override;
     void release(const Block& block) override;
+    std::vector<MemoryPlan::Allocation>& list(int phase) {
+        return (phase < 0 ? plan_.persistent : plan_.phases[std::size_t(phase)]).allocations;
+    }
+    static constexpr int unrecorded = -2;  // the phase of a block of one that was recorded before
     MemoryPlan plan_;
-    int phase_ = -1;  // index in plan_.phases
+    int phase_ = -1;  // index in plan_.phases, or -1: persistent
     int clock_ = 0;
     bool again_ = false;  // this phase was recorded before
 };

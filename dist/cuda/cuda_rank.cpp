@@ -23,17 +23,17 @@ class CudaRank final : public RankDevice {
         engine_.emplace(card_, abort, o.trace, rank);
     }
 
-    ContextParts parts() override {
-        ContextParts p;
-        p.device = p.target = DeviceKind::cuda;
-        p.cpu = {&pool_, nullptr};
-        p.cuda = engine_->device(*scratch_);
-        p.memory = memory_.get();
+    Device device() override {
+        Device d;
+        d.kind = d.target = DeviceKind::cuda;
+        d.cpu = {&pool_, nullptr};
+        d.cuda = engine_->device(*scratch_);
+        d.memory = memory_.get();
         const bool own = copies_ == CopyStreams::own;
-        p.compute_stream = &engine_->compute;
-        p.gather_stream = own ? &engine_->gather : &engine_->compute;
-        p.reduce_stream = own ? &engine_->reduce : &engine_->compute;
-        return p;
+        d.compute = &engine_->compute;
+        d.gather = own ? &engine_->gather : &engine_->compute;
+        d.reduce = own ? &engine_->reduce : &engine_->compute;
+        return d;
     }
     void bind() override { engine_->bind(); }
     void finish() override {

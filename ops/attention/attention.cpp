@@ -33,21 +33,19 @@ Value attention(Context& ctx, const Value& q, const Value& k, const Value& v, co
     const std::int64_t tokens = q.dim(0);
     // The documents' lengths are not known here; one document of all tokens is the most there can be.
     const Cost cost = cost_of(double(tokens) * double(tokens + 1) / 2, shape, q, 2 * double(k.bytes()));
-    Value y(ctx.empty_like(q, "attention.y"));
-    Tensor lse = ctx.empty({shape.heads, tokens}, accumulator_type(q.dtype()), "attention.lse");
-    ctx.run({"attention", cost, {q, k, v, cu_seqlens}, {y, lse}}, [&](auto device) {
-        attention_forward(device, {q, k, v, cu_seqlens, shape, y, lse});
-    });
-    ctx.backward(y, {q, k, v}, [q, k, v, cu_seqlens, shape, cost, y = y.tensor(), lse](Context& ctx, Tensor dy) {
-        Tensor delta = ctx.empty_like(lse, "attention.delta");
+    const Output sums{{shape.heads, tokens}, accumulator_type(q.dtype()), "attention.lse"};
+    auto [out, lse] = ctx.run({"attention", cost, {q, k, v, cu_seqlens}}, {like(q, "attention.y"), sums},
+                              [&](auto device, const Tensor& y, const Tensor& lse) {
+                                  attention_forward(device, {q, k, v, cu_seqlens, shape, y, lse});
+                              });
+    Value y(out);
+    ctx.backward(y, {q, k, v}, [q, k, v, cu_seqlens, shape, cost, y = out, lse = lse](Context& ctx, Tensor dy) {
         GradOut dq = ctx.grad(q);
         GradOut dk = ctx.grad(k);
         GradOut dv = ctx.grad(v);
-        ctx.run({"attention.backward",
-                 {2.5 * cost.flops, 2 * cost.bytes},
-                 {q, k, v, cu_seqlens, y, lse, dy, dq.addend, dk.addend, dv.addend},
-                 {delta, dq.out, dk.out, dv.out}},
-                [&](auto device) {
+        const Cost twice{2.5 * cost.flops, 2 * cost.bytes};
+        ctx.run({"attention.backward", twice, {q, k, v, cu_seqlens, y, lse, dy}, {dq, dk, dv}},
+                like(lse, "attention.delta"), [&](auto device, const Tensor& delta) {
                     attention_backward(device, {q, k, v, cu_seqlens, shape, y, lse, dy, delta, dq, dk, dv});
                 });
     });
@@ -66,14 +64,13 @@ Tensor attention_cached(Context& ctx, const Tensor& q, const Tensor& k, const Te
             fmt::format("[attention_cached] {} tokens after {} do not fit into a cache of {}; allocate it for the "
                         "longest text",
                         fresh, cache.past, cache.k.dim(0)));
-    Tensor y = ctx.empty_like(q, "attention.y");
     const double pairs = double(fresh) * cache.past + double(fresh) * double(fresh + 1) / 2;
     const double row_bytes = double(k.dim(1)) * double(size_of(k.dtype()));
     const Cost cost = cost_of(pairs, shape, q, 2 * double(after) * row_bytes);
-    ctx.run({"attention_cached", cost, {q, k, v, cache.k, cache.v}, {y, cache.k, cache.v}}, [&](auto device) {
-        attention_cached_forward(device, {q, k, v, cache, shape, y});
-    });
-    return y;
+    return ctx.run({"attention_cached", cost, {q, k, v}, {cache.k, cache.v}}, like(q, "attention.y"),
+                   [&](auto device, const Tensor& y) {
+                       attention_cached_forward(device, {q, k, v, cache, shape, y});
+                   });
 }
 
 }  // namespace tandem

@@ -10,7 +10,8 @@ namespace {
 
 WeightBytes bytes_of(Context& ctx, const Weight& w) { return {ctx.bytes(w.param), w.quant}; }
 
-Cost weight_cost(const Linear& w, const Tensor& x, const Tensor& y) {
+// x, y: whatever has rows or bytes.
+Cost weight_cost(const Linear& w, const Tensor& x, const auto& y) {
     std::int64_t out = w.weight.param.shape[0], in = w.weight.param.shape[1];
     double weight_bytes = w.weight.quant ? double(quant_bytes(*w.weight.quant, out, in))
                                          : double(out * in) * double(size_of(w.weight.param.dtype));
@@ -36,21 +37,19 @@ bool masks_in_kernels(const Context& ctx, const Tensor& x, const Lora& l) {
 Dropped dropped(Context& ctx, const Tensor& x, const Lora& l) {
     if (!drops(ctx, l)) return {x, {}};
     if (masks_in_kernels(ctx, x, l)) return {x, DropoutMask{l.site, l.dropout, ctx.random}};
-    Tensor out = ctx.empty_like(x, "lora.dropped");
-    ctx.run({"lora.dropout", cost::elementwise(x, out), {x}, {out}}, [&](auto device) {
-        dropout_forward(device, {x, l.site, l.dropout, ctx.random, out});
-    });
-    return {out, {}};
+    const RandomState& r = ctx.random;
+    return {ctx.run({"lora.dropout", cost::elementwise(x, x), {x, r.samples, r.positions}}, like(x, "lora.dropped"),
+                    [&](auto device, const Tensor& out) { dropout_forward(device, {x, l.site, l.dropout, r, out}); }),
+            {}};
 }
 
 // Two ops, so that a recomputed block whose y nobody reads makes `down` only.
 Tensor add_lora(Context& ctx, const Tensor& x, const Lora& l, const Tensor& y) {
-    Tensor down = ctx.empty({x.rows(), l.a.shape[0]}, x.dtype(), "lora.down");
     Dropped in = dropped(ctx, x, l);
-    ctx.run({"lora.down", down_cost(l, in.x), {in.x}, {down}}, [&](auto device) {
-        lora_down(device, in, ctx.bytes(l.a), down);
-    });
-    ctx.run({"lora.up", up_cost(l, y), {down, y}, {y}}, [&](auto device) {
+    const Output narrow{{x.rows(), l.a.shape[0]}, x.dtype(), "lora.down"};
+    Tensor down = ctx.run({"lora.down", down_cost(l, in.x), {in.x, l.a}}, narrow,
+                          [&](auto device, const Tensor& down) { lora_down(device, in, ctx.bytes(l.a), down); });
+    ctx.run({"lora.up", up_cost(l, y), {down, l.b}, {y}}, [&](auto device) {
         lora_up(device, down, ctx.bytes(l.b), l.scale, y);
     });
     return down;
@@ -58,7 +57,6 @@ Tensor add_lora(Context& ctx, const Tensor& x, const Lora& l, const Tensor& y) {
 
 void lora_gradients(Context& ctx, const Value& x, const Lora& l, const Tensor& down, const Tensor& dy) {
     Dropped in = dropped(ctx, x, l);
-    Tensor up = ctx.empty(down.shape(), down.dtype(), "lora.up");
     bool through_mask = drops(ctx, l) && !in.mask && ctx.wants(x);
     GradOut dx;
     if (through_mask) dx.out = ctx.empty_like(x, "lora.dx");
@@ -68,13 +66,14 @@ void lora_gradients(Context& ctx, const Value& x, const Lora& l, const Tensor& d
         c += down_cost(l, x);
         c += up_cost(l, dy);
     }
-    ctx.run({"lora.backward", c, {in.x, down, dy, dx.addend}, {up, dx.out}}, [&](auto device) {
-        lora_backward(device,
-                      {dy, in, ctx.bytes(l.a), ctx.bytes(l.b), down, l.scale, up, ctx.grad(l.a), ctx.grad(l.b), dx});
-    });
+    GradOut da = ctx.grad(l.a), db = ctx.grad(l.b);
+    ctx.run({"lora.backward", c, {in.x, l.a, l.b, down, dy}, {da, db, dx}}, like(down, "lora.up"),
+            [&](auto device, const Tensor& up) {
+                lora_backward(device, {dy, in, ctx.bytes(l.a), ctx.bytes(l.b), down, l.scale, up, da, db, dx});
+            });
     if (!through_mask) return;
     GradOut to = ctx.grad(x);
-    ctx.run({"lora.dropout.backward", cost::elementwise(dx.out, to.out), {dx.out, to.addend}, {to.out}},
+    ctx.run({"lora.dropout.backward", cost::elementwise(dx.out, to.out), {dx.out}, {to}},
             [&](auto device) {
                 dropout_backward(device, {dx.out, l.site, l.dropout, ctx.random, to});
             });
@@ -83,16 +82,16 @@ void lora_gradients(Context& ctx, const Value& x, const Lora& l, const Tensor& d
 void weight_gradients(Context& ctx, const Value& x, const Linear& w, const Tensor& dy) {
     GradOut dx = ctx.grad(x);
     if (dx)
-        ctx.run({"linear.backward", weight_cost(w, dx.out, dy), {dy, dx.addend}, {dx.out}}, [&](auto device) {
+        ctx.run({"linear.backward", weight_cost(w, dx.out, dy), {dy, w.weight.param}, {dx}}, [&](auto device) {
             linear_input_gradient(device, {dy, bytes_of(ctx, w.weight), dx});
         });
     GradOut dweight = ctx.grad(w.weight.param), dbias = ctx.grad(w.bias);
     if (dweight)
-        ctx.run({"linear.weight_gradient", weight_cost(w, x, dy), {x, dy}, {}}, [&](auto device) {
+        ctx.run({"linear.weight_gradient", weight_cost(w, x, dy), {x, dy}, {dweight}}, [&](auto device) {
             linear_weight_gradient(device, {dy, x, 1.0, dweight});
         });
     if (dbias)
-        ctx.run({"linear.bias_gradient", cost::elementwise(dy), {dy}, {}}, [&](auto device) {
+        ctx.run({"linear.bias_gradient", cost::elementwise(dy), {dy}, {dbias}}, [&](auto device) {
             linear_bias_gradient(device, dy, dbias);
         });
 }
@@ -103,10 +102,11 @@ Value linear(Context& ctx, const Value& x, const Linear& w) {
     const Param& weight = w.weight.param;
     expect("linear", "x and weight of equal width", x.dim(-1) == weight.shape[1]);
     expect("linear", "a frozen weight where it is quantized", !(w.weight.quant && weight.trainable));
-    Value y(ctx.empty({x.rows(), weight.shape[0]}, x.dtype(), "linear.y"));
-    ctx.run({"linear", weight_cost(w, x, y), {x}, {y}}, [&](auto device) {
-        linear_forward(device, {x, bytes_of(ctx, w.weight), w.bias ? ctx.bytes(w.bias) : Tensor(), y});
-    });
+    const Output rows{{x.rows(), weight.shape[0]}, x.dtype(), "linear.y"};
+    Value y(ctx.run({"linear", weight_cost(w, x, rows), {x, weight, w.bias}}, rows,
+                    [&](auto device, const Tensor& y) {
+                        linear_forward(device, {x, bytes_of(ctx, w.weight), w.bias ? ctx.bytes(w.bias) : Tensor(), y});
+                    }));
     Tensor down = w.lora ? add_lora(ctx, x, *w.lora, y) : Tensor();
     bool keeps_x = w.lora || weight.trainable;
     Value in = keeps_x ? x : Value(Tensor(), x.slot());

@@ -10,8 +10,8 @@ namespace tandem {
 
 namespace {
 
-Cost product_cost(const Tensor& hidden, const Tensor& logits, const Weight& w) {
-    return cost::matmul(logits.rows(), logits.dim(-1), hidden.dim(-1),
+Cost product_cost(const Tensor& hidden, const auto& logits, const Weight& w) {
+    return cost::matmul(hidden.rows(), w.param.shape[0], hidden.dim(-1),
                         double(logits.bytes() + hidden.bytes()) +
                             double(w.param.shape.elements()) * double(size_of(w.param.dtype)));
 }
@@ -24,11 +24,11 @@ std::int64_t default_rows_per_chunk(std::int64_t vocab) {
 
 Tensor lm_head(Context& ctx, const Tensor& h, const Weight& weight) {
     expect("lm_head", "h and weight of equal width", h.dim(-1) == weight.param.shape[1]);
-    Tensor logits = ctx.empty({h.rows(), weight.param.shape[0]}, accumulator_type(h.dtype()), "lm_head.logits");
-    ctx.run({"lm_head", product_cost(h, logits, weight), {h}, {logits}}, [&](auto device) {
-        lm_head_logits(device, h, {ctx.bytes(weight.param), weight.quant}, logits);
-    });
-    return logits;
+    const Output logits{{h.rows(), weight.param.shape[0]}, accumulator_type(h.dtype()), "lm_head.logits"};
+    return ctx.run({"lm_head", product_cost(h, logits, weight), {h, weight.param}}, logits,
+                   [&](auto device, const Tensor& out) {
+                       lm_head_logits(device, h, {ctx.bytes(weight.param), weight.quant}, out);
+                   });
 }
 
 namespace {
@@ -86,7 +86,7 @@ void Chunks::own_loss_on_host(const LossForward& part, std::int64_t rows) {
 }
 
 void Chunks::forward(LossForward part) {
-    ctx.run({"lm_head_loss", product_cost(part.hidden, part.logits, weight), {h}, {hidden, logits, losses}},
+    ctx.run({"lm_head_loss", product_cost(part.hidden, part.logits, weight), {h, weight.param}, {hidden, logits, losses}},
             [&](auto device) {
                 part.weight = bytes();
                 lm_head_rows(device, part);
@@ -97,7 +97,7 @@ void Chunks::forward(LossForward part) {
 
 void Chunks::backward(LossBackward part) {
     ctx.run({"lm_head_loss.backward", product_cost(part.forward.hidden, part.forward.logits, weight),
-             {logits, hidden}, {dh.out}},
+             {logits, hidden, weight.param}, {dh, dweight}},
             [&](auto device) {
                 part.forward.weight = bytes();
                 if (!options.own) lm_head_dlogits(device, part);
@@ -129,7 +129,7 @@ Tensor lm_head_loss(Context& ctx, const Value& h, const Weight& weight, const Lo
         c.dh = ctx.grad(h);
         c.dweight = ctx.grad(weight.param);
         if (c.dh)
-            ctx.run({"lm_head.gradient_start", cost::elementwise(c.dh.out), {c.dh.addend}, {c.dh.out}},
+            ctx.run({"lm_head.gradient_start", cost::elementwise(c.dh.out), {}, {c.dh}},
                     [&](auto device) { lm_head_gradient_start(device, c.dh); });
     }
     for (std::int64_t begin = 0; begin < supervised; begin += chunk) {
@@ -141,10 +141,8 @@ Tensor lm_head_loss(Context& ctx, const Value& h, const Weight& weight, const Lo
         if (learns)
             c.backward({part, c.dlogits.slice(0, rows), c.dhidden.slice(0, rows), {c.dh.out, c.dh.out}, c.dweight});
     }
-    Tensor loss = ctx.empty({1}, DType::f64, "lm_head.loss");
-    ctx.run({"lm_head_loss.sum", cost::elementwise(c.losses), {c.losses}, {loss}},
-            [&](auto device) { lm_head_loss_sum(device, c.losses, options.scale, loss); });
-    return loss;
+    return ctx.run({"lm_head_loss.sum", cost::elementwise(c.losses), {c.losses}}, {{1}, DType::f64, "lm_head.loss"},
+                   [&](auto device, const Tensor& loss) { lm_head_loss_sum(device, c.losses, options.scale, loss); });
 }
 
 }  // namespace tandem

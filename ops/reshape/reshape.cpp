@@ -10,7 +10,7 @@ Value reshape(Context& ctx, const Value& x, const Shape& shape) {
         dy = dy.reshape(slot->shape);
         GradOut dx = ctx.pass(slot, dy);
         if (!dx) return;
-        ctx.run({"reshape.backward", cost::elementwise(dy, dx.addend, dx.out), {dy, dx.addend}, {dx.out}},
+        ctx.run({"reshape.backward", cost::elementwise(dy, dx.addend, dx.out), {dy}, {dx}},
                 [&](auto device) { add_forward(device, {dx.addend, dy, dx.out}); });
     });
     return y;

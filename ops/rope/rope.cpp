@@ -19,14 +19,14 @@ Value rope(Context& ctx, const Value& x, const Tensor& positions, const RopeTabl
     expect("rope", "a sine table", table.sin.shape(), table.cos.shape());
     expect("rope", "tables in f64 for x in f64, else in f32",
            table.cos.dtype() == accumulate && table.sin.dtype() == accumulate);
-    Value y(ctx.empty_like(x, "rope.y"));
-    ctx.run({"rope", cost::elementwise(x, y), {x, positions, table.cos, table.sin}, {y}}, [&](auto device) {
-        rope_rotate(device, {x, positions, table, head_dim, Rotation::forward, y, {}});
-    });
+    Value y(ctx.run({"rope", cost::elementwise(x, x), {x, positions, table.cos, table.sin}}, like(x, "rope.y"),
+                    [&](auto device, const Tensor& y) {
+                        rope_rotate(device, {x, positions, table, head_dim, Rotation::forward, y, {}});
+                    }));
     ctx.backward(y, {x}, [slot = x.slot(), positions, table, head_dim](Context& ctx, Tensor dy) {
         GradOut dx = ctx.grad(slot);
         Cost cost = cost::elementwise(dy, dx.out);
-        ctx.run({"rope.backward", cost, {dy, positions, table.cos, table.sin, dx.addend}, {dx.out}}, [&](auto device) {
+        ctx.run({"rope.backward", cost, {dy, positions, table.cos, table.sin}, {dx}}, [&](auto device) {
             rope_rotate(device, {dy, positions, table, head_dim, Rotation::inverse, dx.out, dx.addend});
         });
     });

@@ -7,11 +7,8 @@ namespace tandem {
 
 void sgd(Context& ctx, const SgdStep& s) {
     expect("sgd", "gradient", s.gradient.shape(), s.master.shape());
-    ctx.run({"sgd",
-             cost::elementwise(s.master, s.master, s.gradient, s.gradient),
-             {s.master, s.gradient},
-             {s.master, s.gradient}},
-            [&](auto device) { sgd_kernel(device, s); });
+    const Cost cost = cost::elementwise(s.master, s.master, s.gradient, s.gradient);
+    ctx.run({"sgd", cost, {}, {s.master, s.gradient}}, [&](auto device) { sgd_kernel(device, s); });
 }
 
 }  // namespace tandem

@@ -10,6 +10,27 @@ namespace tandem {
 
 namespace {
 
+constexpr int forever = std::numeric_limits<int>::max();
+
+// What each category holds at its highest.
+Ledger peaks(const MemoryPlan& plan) {
+    std::vector<std::pair<int, const MemoryPlan::Allocation*>> events;  // a birth or a death
+    auto add = [&](const MemoryPlan::Phase& p) {
+        for (const MemoryPlan::Allocation& a : p.allocations) {
+            events.emplace_back(a.born, &a);
+            if (a.died != forever) events.emplace_back(a.died, &a);
+        }
+    };
+    add(plan.persistent);
+    for (const MemoryPlan::Phase& p : plan.phases) add(p);
+    std::sort(events.begin(), events.end());
+    Ledger ledger;
+    for (const auto& [time, a] : events)
+        if (time == a->born) ledger.add(a->category, a->bytes);
+        else ledger.remove(a->category, a->bytes);
+    return ledger;
+}
+
 // Largest first; each at the lowest offset where it overlaps nothing that lives at the same time.
 std::size_t pack_phase(MemoryPlan::Phase& phase, std::size_t base) {
     std::vector<MemoryPlan::Allocation>& all = phase.allocations;
@@ -64,27 +85,36 @@ void PlanMemory::begin(std::string_view name) {
         found = std::prev(phases.end());
     }
     phase_ = int(found - phases.begin());
-    clock_ = 0;
 }
 
-void PlanMemory::end() { phase_ = -1; }
+void PlanMemory::end() {
+    phase_ = -1;
+    again_ = false;
+}
 
 Block PlanMemory::place(std::size_t bytes, Category category, std::string_view name) {
-    bool persistent = phase_ < 0;
-    if (!persistent && again_) return {nullptr, bytes, category, -1, 0};
-    auto& list = persistent ? plan_.persistent.allocations : plan_.phases[std::size_t(phase_)].allocations;
-    list.push_back({std::string(name), category, bytes, 0, clock_++, std::numeric_limits<int>::max()});
-    return {nullptr, bytes, category, phase_, list.size() - 1};
+    if (again_) return {nullptr, bytes, category, unrecorded};
+    std::vector<MemoryPlan::Allocation>& all = list(phase_);
+    all.push_back({std::string(name), category, bytes, 0, clock_++, forever});
+    return {nullptr, bytes, category, phase_, all.size() - 1};
 }
 
 void PlanMemory::release(const Block& block) {
-    if (block.phase < 0 || block.phase != phase_) return;  // persistent, or left over: lives on
-    plan_.phases[std::size_t(phase_)].allocations[block.ticket].died = clock_++;
+    if (block.phase == unrecorded || block.phase != phase_) return;  // left over: lives on
+    list(block.phase)[block.ticket].died = clock_++;
+}
+
+void PlanMemory::forget(const Block& block) {
+    if (block.phase == unrecorded) return;
+    MemoryPlan::Allocation& a = list(block.phase)[block.ticket];
+    a.died = a.born;
 }
 
 MemoryPlan PlanMemory::plan() const {
     MemoryPlan packed = plan_;
-    packed.ledger = ledger();
+    for (MemoryPlan::Phase& p : packed.phases)
+        std::erase_if(p.allocations, [](const auto& a) { return a.died == a.born; });
+    packed.ledger = peaks(packed);
     packed.pack();
     return packed;
 }

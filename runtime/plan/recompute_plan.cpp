@@ -5,17 +5,19 @@
 
 namespace tandem {
 
-void RecomputePlan::end() {
-    std::set<const Block*> live;
+void RecomputePlan::end(Memory& memory) {
+    std::set<std::uint64_t> live;
     std::vector<bool> needed;
     for (auto op = ops_.rbegin(); op != ops_.rend(); ++op) {
         bool needs = !op->forward;
-        for (const Block* b : op->writes) needs = needs || live.count(b);
+        for (std::uint64_t id : op->writes) needs = needs || live.count(id);
         if (op->forward) needed.push_back(needs);
-        if (!needs) continue;
-        for (const Block* b : op->writes) live.erase(b);
-        for (const Block* b : op->reads)
-            if (b) live.insert(b);
+        if (needs) {
+            for (std::uint64_t id : op->writes) live.erase(id);
+            live.insert(op->reads.begin(), op->reads.end());
+        } else {
+            for (const Block& b : op->made) memory.forget(b);
+        }
     }
     std::reverse(needed.begin(), needed.end());
     needed_[unit_] = std::move(needed);

@@ -4,15 +4,16 @@
 #include <map>
 #include <vector>
 
-namespace tandem {
+#include "runtime/memory.h"
 
-struct Block;
+namespace tandem {
 
 class RecomputePlan {
   public:
     struct OpRecord {
         bool forward;  // of the block run again; else of its backward
-        std::vector<const Block*> reads, writes;
+        std::vector<std::uint64_t> reads, writes;  // ids of blocks
+        std::vector<Block> made;                   // by the op itself
     };
     // On the plan device: notes the ops of one unit's recomputation and backward, in order.
     void begin(int unit) {
@@ -20,7 +21,7 @@ class RecomputePlan {
         ops_.clear();
     }
     void note(OpRecord op) { ops_.push_back(std::move(op)); }
-    void end();
+    void end(Memory& memory);  // in which what the others made was planned: it is not allocated
 
     // Whether op number i of the unit's block is needed; true for what was never planned.
     bool needed(int unit, std::size_t i) const {

@@ -16,14 +16,14 @@ int card_count() {
     return 0;
 }
 
-struct Place {
+struct CardSetup {
     std::vector<int> cards;
     TransportKind transport;
 };
 
 // Ranks of one card share it: only peer can.
-std::vector<Place> places() {
-    std::vector<Place> all{{{0}, TransportKind::peer}, {{0, 0}, TransportKind::peer}};
+std::vector<CardSetup> card_setups() {
+    std::vector<CardSetup> all{{{0}, TransportKind::peer}, {{0, 0}, TransportKind::peer}};
     if (card_count() > 1) {
         all.push_back({{0, 1}, TransportKind::peer});
         all.push_back({{0, 1}, TransportKind::nccl});
@@ -44,19 +44,19 @@ TEST_CASE("cards: every transport and place of weights gives the CPU ranks' bits
     if (skipped()) return;
     for (unsigned seed : {1u, 2u, 3u}) {
         SmallModel m = random_model(seed);
-        for (const Place& place : places())
+        for (const CardSetup& setup : card_setups())
             for (Strategy strategy : {Strategy::ddp, Strategy::shard_grad_op, Strategy::full_shard})
                 for (bool mirrored : {false, true}) {
-                    const int world = int(place.cards.size());
+                    const int world = int(setup.cards.size());
                     if (mirrored && (strategy == Strategy::ddp || world == 1)) continue;
                     CAPTURE(seed);
                     CAPTURE(world);
-                    CAPTURE(int(place.transport));
+                    CAPTURE(int(setup.transport));
                     CAPTURE(int(strategy));
                     SmallRun run{.world_size = world, .store = {.strategy = strategy, .prefetch = int(seed) - 1}};
                     Seen expected = run_model(m, run);
-                    run.cards = place.cards;
-                    run.transport = place.transport;
+                    run.cards = setup.cards;
+                    run.transport = setup.transport;
                     run.mirrored = mirrored;
                     Seen got = run_model(m, run);
                     CHECK((got.leased == expected.leased));
@@ -77,13 +77,13 @@ TEST_CASE("cards: a mirror gives CPU ranks the bits that peers give") {
 
 TEST_CASE("cards: a rank that fails ends all, whatever its peers wait for") {
     if (skipped()) return;
-    for (const Place& place : places()) {
-        if (place.cards.size() < 2) continue;
-        CAPTURE(int(place.transport));
+    for (const CardSetup& setup : card_setups()) {
+        if (setup.cards.size() < 2) continue;
+        CAPTURE(int(setup.transport));
         LaunchOptions options;
-        options.world_size = int(place.cards.size());
-        options.cards = place.cards;
-        options.transport = place.transport;
+        options.world_size = int(setup.cards.size());
+        options.cards = setup.cards;
+        options.transport = setup.transport;
         SmallModel m = random_model(7);
         CHECK_THROWS_WITH_AS(launch(options,
                                     [&](Rank& rank) {

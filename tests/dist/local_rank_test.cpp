@@ -23,7 +23,7 @@ TEST_CASE("local rank: a world of one in the calling thread, with its pool's thr
     CHECK(ctx.cpu().pool->size() == 3);
     CHECK(ctx.world_size() == 1);
     CHECK(ctx.rank() == 0);
-    CHECK(ctx.device() == DeviceKind::cpu);
+    CHECK(ctx.device().kind == DeviceKind::cpu);
     CHECK(ctx.compute_type() == DType::bf16);
     CHECK(&ctx.gather() == &ctx.compute());
     CHECK(&ctx.reduce() == &ctx.compute());

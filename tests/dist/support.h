@@ -112,7 +112,7 @@ class User {
         : lagging_(lagging ? make_worker_stream({&rank.context().abort(), nullptr, rank.context().rank(), "compute"})
                            : nullptr),
           stream(lagging_ ? *lagging_ : rank.context().compute()),
-          buffers(rank.context().device()),
+          buffers(rank.context().device().kind),
           random_(unsigned(rank.context().rank())) {}
 
     void lag() {

@@ -20,15 +20,15 @@ bool skipped() {
     return true;
 }
 
-struct Place {
+struct CardSetup {
     int ranks;
     std::string gpus;
     Arguments more;
 };
 
 // Every valid pair of transport and place of the weights.
-std::vector<Place> places() {
-    std::vector<Place> all{{1, "0", {}}};
+std::vector<CardSetup> card_setups() {
+    std::vector<CardSetup> all{{1, "0", {}}};
     for (std::string weights : {"device", "mirror"}) {
         all.push_back({2, "0,0", {{"transport", "peer"}, {"weights-on", weights}}});
         if (card_count() < 2) continue;
@@ -69,11 +69,11 @@ std::vector<std::string> pairs() {
 TEST_CASE("cards: losses, norms and the final adapter are PEFT's, on every transport and place of weights") {
     if (skipped()) return;
     for (const Curve& c : curves)
-        for (const Place& place : places()) {
+        for (const CardSetup& setup : card_setups()) {
             CAPTURE(c.name);
-            CAPTURE(place.gpus);
-            CAPTURE(nlohmann::json(place.more).dump());
-            check_golden(c, place.ranks, place.gpus, place.more);
+            CAPTURE(setup.gpus);
+            CAPTURE(nlohmann::json(setup.more).dump());
+            check_golden(c, setup.ranks, setup.gpus, setup.more);
         }
 }
 

@@ -87,3 +87,26 @@ TEST_CASE("a request that the plan does not hold is refused by name") {
     CHECK_THROWS_WITH(slab->allocate(64, Category::activation, "y"),
                       "[memory] train asks for 64 bytes of y, the plan has 64 bytes of x there");
 }
+
+TEST_CASE("what is forgotten is neither placed nor counted, and the run goes on without it") {
+    PlanMemory recorder;
+    {
+        PhaseScope s(recorder, "train");
+        auto kept = recorder.allocate(64, Category::activation, "kept");
+        auto skipped = recorder.allocate(1024, Category::activation, "skipped");
+        const Block gone = *skipped;
+        skipped.reset();
+        recorder.allocate(128, Category::activation, "after");
+        recorder.forget(gone);
+    }
+    const MemoryPlan plan = recorder.plan();
+    CHECK(plan.phases[0].allocations.size() == 2);
+    CHECK(plan.ledger.peak[std::size_t(Category::activation)] == 64 + 128);
+    alignas(256) std::byte room[1024];
+    REQUIRE(plan.slab_bytes() <= sizeof(room));
+    auto slab = make_slab_memory(plan, room);
+    PhaseScope s(*slab, "train");
+    auto kept = slab->allocate(64, Category::activation, "kept");
+    slab->allocate(128, Category::activation, "after");
+    CHECK(slab->ledger().peak == plan.ledger.peak);
+}

@@ -66,7 +66,7 @@ MemoryNeed memory_need(const ModelRecipe& recipe, const LaunchOptions& launch, s
 
 std::string kernels_of(const Context& ctx) {
     if constexpr (build::has_cuda)
-        if (ctx.device() == DeviceKind::cuda) return kernels_of_card(ctx.card());
+        if (ctx.device().kind == DeviceKind::cuda) return kernels_of_card(ctx.card());
     return matmul_kernel_name(ctx.compute_type());
 }
 

@@ -26,13 +26,13 @@ void apply(const CpuDevice& device, const Tensor& x, const Tensor& dy, const Gra
 
 // y = cap * tanh(x / cap)
 Value softcap(Context& ctx, const Value& x, double cap) {
-    Value y(ctx.empty_like(x, "softcap.y"));
-    ctx.run({"softcap", cost::elementwise(x, y), {x}, {y}}, [&](const CpuDevice& device) {
-        apply(device, x, x, {y, {}}, [cap](double x, double) { return cap * std::tanh(x / cap); });
-    });
+    Value y(ctx.run({"softcap", cost::elementwise(x, x), {x}}, like(x, "softcap.y"),
+                    [&](const CpuDevice& device, const Tensor& y) {
+                        apply(device, x, x, {y, {}}, [cap](double x, double) { return cap * std::tanh(x / cap); });
+                    }));
     ctx.backward(y, {x}, [x, cap](Context& ctx, Tensor dy) {
         const GradOut dx = ctx.grad(x);
-        ctx.run({"softcap.backward", cost::elementwise(x, dy), {x, dy, dx.addend}, {dx.out}}, [&](const CpuDevice& d) {
+        ctx.run({"softcap.backward", cost::elementwise(x, dy), {x, dy}, {dx}}, [&](const CpuDevice& d) {
             apply(d, x, dy, dx, [cap](double x, double dy) { return dy * (1 - std::pow(std::tanh(x / cap), 2)); });
         });
     });

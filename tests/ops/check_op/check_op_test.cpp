@@ -117,3 +117,15 @@ TEST_CASE("check_op: an op for CPU ranks alone is right there, and an error on a
     if (has_card())
         CHECK_THROWS_WITH_AS(op_failures(c), doctest::Contains("[for_cpu] has no kernel for cards"), Error);
 }
+
+TEST_CASE("an op that reads a parameter which it does not name is refused") {
+    const OpCase c{.inputs = {{2, 3}},
+                   .trainable = {{3}},
+                   .op =
+                       [](Context& ctx, const std::vector<Value>& x, const std::vector<Param>& p) {
+                           ctx.run({"secretive", {}, {x[0]}}, [&](const CpuDevice&) { ctx.bytes(p[0]); });
+                           return add(ctx, x[0], x[0]);
+                       },
+                   .on_cards = false};
+    CHECK_THROWS_WITH_AS(op_failures(c), "[secretive] reads a parameter of unit 0 that it does not name", Error);
+}

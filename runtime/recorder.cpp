@@ -1,0 +1,38 @@
+#include "runtime/recorder.h"
+
+#include "runtime/op.h"
+#include "runtime/plan/recompute_plan.h"
+
+namespace tandem {
+
+void Recorder::backward(Value& y, Backward backward) {
+    auto slot = std::make_shared<GradSlot>(GradSlot{y.shape(), y.dtype(), {}});
+    y.set_slot(slot);
+    tape_->push(std::move(slot), std::move(backward));
+}
+
+bool Recorder::skips_next() {
+    return plan_ && !on_plan_ && recomputing() && in_forward_ && !plan_->needed(unit_, op_++);
+}
+
+void Recorder::note(const Op& op, std::span<const Tensor> made) {
+    if (!plan_ || !recomputing()) return;
+    RecomputePlan::OpRecord record{in_forward_, {}, {}, {}};
+    auto add = [](std::vector<std::uint64_t>& to, const Tensor& t) {
+        if (t.block()) to.push_back(t.block()->id);
+    };
+    for (const Read& r : op.reads)
+        if (r.tensor()) add(record.reads, *r.tensor());
+    for (const Written& w : op.writes) {
+        add(record.reads, w.tensor());
+        add(record.writes, w.tensor());
+        if (w.addend()) add(record.reads, *w.addend());
+    }
+    for (const Tensor& t : made) {
+        add(record.writes, t);
+        record.made.push_back(*t.block());
+    }
+    plan_->note(std::move(record));
+}
+
+}  // namespace tandem

@@ -1,0 +1,36 @@
+// What of a rank's work is recorded: the tape, where gradients gather, and which ops of a recomputed block run again.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "runtime/autograd.h"
+
+namespace tandem {
+
+class RecomputePlan;
+struct Op;
+
+class Recorder {
+  public:
+    // `plan`: which ops of a recomputed block to skip, found on the plan device; may be null.
+    Recorder(RecomputePlan* plan, bool on_plan) : plan_(plan), on_plan_(on_plan) {}
+
+    bool recording() const { return tape_ != nullptr; }
+    void backward(Value& y, Backward backward);  // puts it on the tape and gives y its slot
+    bool recomputing() const { return unit_ >= 0; }
+
+    bool skips_next();  // op of this block, which makes nothing that backward reads
+    void note(const Op& op, std::span<const Tensor> made);  // on the plan device
+
+  private:
+    friend class TapeScope;
+    friend class RecomputeScope;
+    RecomputePlan* const plan_;
+    const bool on_plan_;
+    Tape* tape_ = nullptr;     // null: not recording
+    int unit_ = -1;            // that is recomputed, or -1
+    std::size_t op_ = 0;       // ops of its forward so far
+    bool in_forward_ = false;
+};
+
+}  // namespace tandem
