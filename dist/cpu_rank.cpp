@@ -11,8 +11,9 @@ namespace {
 class CpuRank final : public RankDevice {
   public:
     CpuRank(const LaunchOptions& o, const AbortSignal& abort, int rank, CopyStreams copies)
-        : slab_(o.plans.empty() ? 0 : o.plans[std::size_t(rank)].slab_bytes()),
-          memory_(o.plans.empty() ? make_heap_memory() : make_slab_memory(o.plans[std::size_t(rank)], slab_.data())),
+        : slab_(o.plans.empty() ? 0 : o.plans[std::size_t(rank)].device.slab_bytes()),
+          memory_(o.plans.empty() ? make_heap_memory()
+                                  : make_slab_memory(o.plans[std::size_t(rank)].device, slab_.data())),
           scratch_(allocate_scratch(*memory_, threads_of(o, rank))),
           pool_(threads_of(o, rank)),
           compute_(make_inline_stream({&abort, o.trace, rank, "compute"})) {
@@ -24,8 +25,8 @@ class CpuRank final : public RankDevice {
     Device device() override {
         Device d;
         d.cpu = {&pool_, scratch_->data};
-        d.memory = memory_.get();
-        d.compute = compute_.get();
+        d.memory = d.host = memory_.get();
+        d.compute = d.offload = compute_.get();
         d.gather = gather_ ? gather_.get() : compute_.get();
         d.reduce = reduce_ ? reduce_.get() : compute_.get();
         return d;

@@ -21,7 +21,7 @@ struct LaunchOptions {
     int threads = 1;  // of all ranks' kernels together; each has at least one. Two copy threads each come on top
     DType compute = DType::f32;
     Trace* trace = nullptr;                   // may be null
-    std::span<const MemoryPlan> plans = {};   // one per rank, replayed from a slab each; empty: memory from the heap
+    std::span<const RankPlan> plans = {};     // one per rank, replayed from slabs; empty: memory from the heap
     RecomputePlan* recompute_plan = nullptr;  // may be null; only read
     Around around = {};                       // may be null
 };
@@ -41,7 +41,7 @@ class PlanRank {
     PlanRank(const LaunchOptions& options, int rank);
     ~PlanRank();
     Rank& rank();
-    MemoryPlan plan() const;  // so far; complete when every phase has ended
+    RankPlan plan() const;  // so far; complete when every phase has ended
 
   private:
     struct State;

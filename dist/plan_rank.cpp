@@ -44,8 +44,10 @@ class PlanCollective final : public Collective {
 
 class PlanDevice final : public RankDevice {
   public:
-    PlanDevice(const LaunchOptions& o, int rank, PlanMemory& memory)
-        : memory_(memory), target_(o.cards.empty() ? DeviceKind::cpu : DeviceKind::cuda) {
+    PlanDevice(const LaunchOptions& o, int rank, PlanMemory& memory, PlanMemory& host)
+        : memory_(memory),
+          host_(o.cards.empty() ? memory : host),
+          target_(o.cards.empty() ? DeviceKind::cpu : DeviceKind::cuda) {
         if (o.cards.empty()) {
             scratch_ = {allocate_scratch(memory, threads_of(o, rank))};
             return;
@@ -58,7 +60,8 @@ class PlanDevice final : public RankDevice {
         d.kind = DeviceKind::plan;
         d.target = target_;
         d.memory = &memory_;
-        d.compute = d.gather = d.reduce = &stream_;
+        d.host = &host_;
+        d.compute = d.gather = d.reduce = d.offload = &stream_;
         return d;
     }
     void bind() override {}
@@ -66,7 +69,7 @@ class PlanDevice final : public RankDevice {
     void drain() override {}
 
   private:
-    PlanMemory& memory_;
+    PlanMemory &memory_, &host_;
     const DeviceKind target_;
     PlanStream stream_;
     std::vector<std::shared_ptr<Block>> scratch_;
@@ -76,18 +79,18 @@ class PlanDevice final : public RankDevice {
 
 struct PlanRank::State {
     State(const LaunchOptions& o, int rank)
-        : made(o, abort, std::make_unique<PlanDevice>(o, rank, memory),
+        : made(o, abort, std::make_unique<PlanDevice>(o, rank, memory, host),
                std::make_unique<PlanTransport>(rank, o.world_size),
                std::make_unique<PlanCollective>(rank, o.world_size)) {}
 
     AbortSignal abort;
-    PlanMemory memory;
+    PlanMemory memory, host;
     RankState made;
 };
 
 PlanRank::PlanRank(const LaunchOptions& options, int rank) : state_(std::make_unique<State>(options, rank)) {}
 PlanRank::~PlanRank() = default;
 Rank& PlanRank::rank() { return state_->made.rank; }
-MemoryPlan PlanRank::plan() const { return state_->memory.plan(); }
+RankPlan PlanRank::plan() const { return {state_->memory.plan(), state_->host.plan()}; }
 
 }  // namespace tandem

@@ -38,7 +38,7 @@ struct Ranks::State {
     }
 
     LaunchOptions options;
-    const std::vector<MemoryPlan> plans;
+    const std::vector<RankPlan> plans;
     AbortSignal abort;
     HostGroup group;
     std::vector<std::unique_ptr<RankState>> ranks;

@@ -3,17 +3,16 @@
 #include <limits>
 #include <memory>
 
-#include "dist/mirror.h"
-#include "dist/transport.h"
+#include "dist/frozen/frozen_source.h"
 #include "runtime/collective.h"
 #include "runtime/context.h"
 
 namespace tandem {
 
 enum class Strategy {
-    ddp,            // frozen weights whole on every rank
-    shard_grad_op,  // frozen weights in ranges; a unit gathered for forward stays until its backward
-    full_shard      // frozen weights in ranges; gathered for each use
+    ddp,            // frozen weights whole on every rank's device
+    shard_grad_op,  // a unit gathered for forward stays until its backward
+    full_shard      // gathered for each use
 };
 // Under each of them masters, gradients and whatever the optimizer keeps are split in ranges: no rank updates twice.
 
@@ -22,7 +21,8 @@ struct StoreOptions {
     int prefetch = 1;                              // units gathered ahead of their use; a wait for each gather at 0
     std::vector<std::vector<int>> schedules = {};  // that will be asked for: they size the buffers
     std::size_t arena_cap = std::numeric_limits<std::size_t>::max();  // bytes for gathered units; less prefetches less
-    Mirror* mirror = nullptr;  // frozen bytes that a rank lacks come from there instead of from its peers
+    FrozenFrom frozen = FrozenFrom::device;  // not with ddp: device alone
+    HostWeights* host = nullptr;             // for what lies there; null on the plan device
     bool poison = false;       // fill what was let go with NaN, for tests
 };
 

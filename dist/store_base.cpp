@@ -17,7 +17,7 @@ void agree_on_units(Collective& collective, DType compute, const std::vector<Uni
         layouts.add(std::uint64_t(u.trainable_elements));
     }
     for (std::uint64_t v : {std::uint64_t(compute), std::uint64_t(options.strategy), std::uint64_t(options.prefetch),
-                            std::uint64_t(options.arena_cap), std::uint64_t(options.mirror != nullptr)})
+                            std::uint64_t(options.arena_cap), std::uint64_t(options.frozen)})
         choices.add(v);
     for (const std::vector<int>& s : options.schedules) {
         choices.add(s.size());

@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <cstring>
-
 namespace tandem {
 
 namespace {
@@ -17,21 +15,17 @@ Residency::Options residency_options(const StoreOptions& options, std::size_t ca
 StreamedStore::StreamedStore(Context& ctx, Transport& transport, Collective& collective,
                              const std::vector<UnitLayout>& units, const StoreOptions& options)
     : StoreBase(ctx, transport, collective, units, options),
-      ranges_(ranges_of(units, ctx.world_size())),
-      mirror_(options.mirror),
+      frozen_(make_frozen_source(ctx, transport, this->units(), options.frozen, options.host)),
       poison_(options.poison),
       capacity_(arena_size(options)),
       residency_(unit_bytes(), residency_options(options, capacity_)),
       ready_(units.size()) {
-    const std::size_t bytes = ranges_.back().frozen_at + ranges_.back().frozen;
-    shard_ = ctx.empty({std::int64_t(bytes)}, DType::u8, "shard.frozen", Category::shard);
     arena_ = ctx.empty({std::int64_t(capacity_)}, DType::u8, "gather.arena", Category::gather);
-    transport.publish({shard_.data(), bytes});
 }
 
 std::vector<std::size_t> StreamedStore::unit_bytes() const {
     std::vector<std::size_t> bytes;
-    for (int u = 0; u < int(ranges_.size()); u++) bytes.push_back(frozen_gathered(u) + trainables_.gathered_bytes(u));
+    for (int u = 0; u < int(units().size()); u++) bytes.push_back(buffer_bytes(u));
     return bytes;
 }
 
@@ -66,10 +60,11 @@ Lease StreamedStore::acquire(int unit, Stream& user) {
     carry_out_orders();
     auto held = std::make_unique<Held>(*this, unit, user);
     user.wait(ready_[std::size_t(unit)]);
-    std::byte* base = advance(arena_.data(), residency_.offset(unit));
+    const std::byte* base = advance(arena_.data(), residency_.offset(unit));
+    const std::size_t fetched = frozen_->buffer_bytes(unit);
     return {std::move(held),
-            {base, layout(unit).frozen_bytes},
-            {advance(base, frozen_gathered(unit)), trainable_bytes(unit)}};
+            {fetched ? base : frozen_->in_place(unit), layout(unit).frozen_bytes},
+            {base ? base + fetched : nullptr, trainable_bytes(unit)}};
 }
 
 void StreamedStore::begin(std::span<const int> schedule) {
@@ -88,43 +83,24 @@ void StreamedStore::carry_out_orders() {
             gather(order);
         } else if (poison_) {
             for (const Event& e : order.after) ctx_.gather().wait(e);
-            std::byte* base = advance(arena_.data(), order.offset);
-            std::size_t bytes = frozen_gathered(order.unit) + trainables_.gathered_bytes(order.unit);
-            ctx_.gather().fill(base, 0xff, bytes);
+            ctx_.gather().fill(advance(arena_.data(), order.offset), 0xff, buffer_bytes(order.unit));
         }
     }
 }
 
 void StreamedStore::gather(const Residency::Order& order) {
-    const UnitRanges& r = ranges_[std::size_t(order.unit)];
+    const std::size_t frozen = frozen_->buffer_bytes(order.unit), trained = trainables_.gathered_bytes(order.unit);
     std::byte* base = advance(arena_.data(), order.offset);
-    ctx_.memory().note_part(base, frozen_gathered(order.unit));
-    ctx_.memory().note_part(advance(base, frozen_gathered(order.unit)), trainables_.gathered_bytes(order.unit));
+    ctx_.memory().note_part(base, frozen);
+    ctx_.memory().note_part(advance(base, frozen), trained);
     for (const Event& e : order.after) ctx_.gather().wait(e);
-    if (order.frozen && r.frozen) gather_frozen(order.unit, base);
-    if (order.trainable && r.trainable) trainables_.gather(order.unit, advance(base, frozen_gathered(order.unit)));
+    if (order.frozen && frozen) frozen_->fetch(order.unit, base);
+    if (order.trainable && trained) trainables_.gather(order.unit, advance(base, frozen));
     ready_[std::size_t(order.unit)] = ctx_.gather().record();
 }
 
-// From the mirror: what lies before this rank's own range, and what lies behind it.
-void StreamedStore::gather_frozen(int unit, std::byte* out) {
-    const UnitRanges& r = ranges_[std::size_t(unit)];
-    if (!mirror_) return transport_.gather_published(ctx_.gather(), r.frozen_at, r.frozen, out);
-    if (ctx_.is_plan()) return;
-    const std::byte* all = mirror_->unit(unit);
-    const std::size_t begin = std::size_t(ctx_.rank()) * r.frozen, end = begin + r.frozen;
-    ctx_.gather().copy(out, all, begin);
-    ctx_.gather().copy(out + begin, shard_.data() + r.frozen_at, r.frozen);
-    ctx_.gather().copy(out + end, all + end, frozen_gathered(unit) - end);
-}
-
 void StreamedStore::write_frozen(int unit, std::size_t offset, std::span<const std::byte> data) {
-    const UnitRanges& r = ranges_[std::size_t(unit)];
-    const Overlap mine = overlap(std::size_t(ctx_.rank()) * r.frozen, r.frozen, data, offset);
-    ctx_.load(advance(shard_.data(), r.frozen_at + mine.at), mine.data);
-    if (mirror_ && !mine.data.empty() && !ctx_.is_plan())
-        std::memcpy(mirror_->unit(unit) + std::size_t(ctx_.rank()) * r.frozen + mine.at, mine.data.data(),
-                    mine.data.size());
+    frozen_->load(unit, offset, data);
 }
 
 }  // namespace tandem

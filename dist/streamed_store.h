@@ -1,4 +1,5 @@
-// Each rank holds its range of every unit; whole units are gathered into an arena shortly before their use.
+// Whole units are gathered into an arena shortly before their use: frozen bytes from their source, trainables from the
+// ranks' ranges.
 #pragma once
 #include "dist/residency.h"
 #include "dist/store_base.h"
@@ -20,18 +21,16 @@ class StreamedStore final : public StoreBase {
 
     std::vector<std::size_t> unit_bytes() const;
     std::size_t arena_size(const StoreOptions& options) const;
-    std::size_t frozen_gathered(int unit) const {
-        return ranges_[std::size_t(unit)].frozen * std::size_t(ctx_.world_size());
+    std::size_t buffer_bytes(int unit) const {
+        return frozen_->buffer_bytes(unit) + trainables_.gathered_bytes(unit);
     }
     void carry_out_orders();
     void gather(const Residency::Order& order);
-    void gather_frozen(int unit, std::byte* out);
 
-    std::vector<UnitRanges> ranges_;
-    Mirror* mirror_;
+    std::unique_ptr<FrozenSource> frozen_;
     bool poison_;
     std::size_t capacity_;
-    Tensor shard_, arena_;
+    Tensor arena_;
     Residency residency_;
     std::vector<Event> ready_;  // by unit: its last gather
 };

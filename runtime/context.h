@@ -42,7 +42,7 @@ struct Wants {
 class Context {
   public:
     explicit Context(const ContextParts& parts)
-        : parts_(parts), recorder_(parts.recompute_plan, is_plan()), leases_(parts.rank) {}
+        : parts_(parts), recorder_(parts.recompute_plan, parts.device.kind), leases_(parts.rank) {}
     Context(const Context&) = delete;
 
     const Device& device() const { return parts_.device; }
@@ -55,17 +55,20 @@ class Context {
     DType compute_type() const { return parts_.compute; }
     DType gradient_type() const { return accumulator_type(parts_.compute); }  // of parameters
     Memory& memory() { return *device().memory; }
+    Memory& memory(Place place) { return device().at(place); }
     Stream& compute() { return *device().compute; }
     Stream& gather() { return *device().gather; }
     Stream& reduce() { return *device().reduce; }
+    Stream& offload() { return *device().offload; }
     const AbortSignal& abort() const { return *parts_.abort; }
     const CpuDevice& cpu() const { return device().cpu; }
     int card() const { return device().cuda.ordinal; }  // of a rank on one
     RandomState random;
 
-    Tensor empty(const Shape& shape, DType dtype, std::string_view name, Category category = Category::activation) {
+    Tensor empty(const Shape& shape, DType dtype, std::string_view name, Category category = Category::activation,
+                 Place place = Place::device) {
         std::size_t bytes = std::size_t(shape.elements()) * size_of(dtype);
-        return {memory().allocate(bytes, category, name), shape, dtype};
+        return {memory(place).allocate(bytes, category, name), shape, dtype};
     }
     Tensor empty_like(const Tensor& t, std::string_view name) { return empty(t.shape(), t.dtype(), name); }
 

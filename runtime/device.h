@@ -1,6 +1,6 @@
 // What a rank computes on: its kernels' arguments, its streams, and its memory at each place.
 #pragma once
-#include <type_traits>
+#include <string_view>
 
 #include "runtime/build.h"
 #include "runtime/cpu/cpu_device.h"
@@ -33,6 +33,25 @@ struct Device {
         if constexpr (build::has_cuda)
             if (kind == DeviceKind::cuda) f(cuda);
     }
+};
+
+// Opens a phase of all of a rank's memories for its scope.
+class RankPhase {
+  public:
+    RankPhase(const Device& device, std::string_view phase)
+        : memory_(device.memory), host_(device.host == device.memory ? nullptr : device.host) {
+        memory_->begin(phase);
+        if (host_) host_->begin(phase);
+    }
+    ~RankPhase() {
+        memory_->end();
+        if (host_) host_->end();
+    }
+    RankPhase(const RankPhase&) = delete;
+
+  private:
+    Memory* const memory_;
+    Memory* const host_;  // null: none of its own
 };
 
 }  // namespace tandem

@@ -39,6 +39,23 @@ void backward_of(Context& ctx, LayerStore& store, int unit, Tape& tape) {
     std::move(gradients).reduce();
 }
 
+// A block's input from forward to backward.
+class KeptInput {
+  public:
+    KeptInput(Context& ctx, const Value& input, const Keep& keep) : input_(input) {
+        if (!keep.inputs || !input.tensor()) return;
+        inputs_ = keep.inputs;
+        number_ = inputs_->keep(ctx, input);
+        input_ = Value(Tensor(), input.slot());
+    }
+    Value bring(Context& ctx) const { return inputs_ ? Value(inputs_->take(ctx, number_), input_.slot()) : input_; }
+
+  private:
+    Value input_;
+    std::shared_ptr<HostInputs> inputs_;
+    std::size_t number_ = 0;
+};
+
 void recompute_and_backward(Context& ctx, LayerStore& store, int unit, const Value& input,
                             const std::function<Value(Context&, const Value&)>& body, Tensor dy) {
     RecomputeScope again(ctx, unit);
@@ -56,7 +73,7 @@ void recompute_and_backward(Context& ctx, LayerStore& store, int unit, const Val
 
 }  // namespace
 
-Value layer(Context& ctx, LayerStore& store, int unit, const Value& input, Recompute recompute,
+Value layer(Context& ctx, LayerStore& store, int unit, const Value& input, const Keep& keep,
             std::function<Value(Context&, const Value&)> body) {
     bool wanted = ctx.recording() && (input.slot() || has_trainables(store, unit));
     LeaseScope lease(ctx, store, unit);
@@ -64,14 +81,15 @@ Value layer(Context& ctx, LayerStore& store, int unit, const Value& input, Recom
         TapeScope quiet(ctx, nullptr);
         return Value(body(ctx, input).tensor());
     }
-    if (recompute == Recompute::block) {
+    if (keep.recompute == Recompute::block) {
+        const KeptInput kept(ctx, input, keep);
         Tensor y = [&] {
             TapeScope quiet(ctx, nullptr);
             return body(ctx, input).tensor();
         }();
         Value out(y);
-        ctx.backward(out, {Wants(true)}, [&store, unit, input, body](Context& c, Tensor dy) {
-            recompute_and_backward(c, store, unit, input, body, std::move(dy));
+        ctx.backward(out, {Wants(true)}, [&store, unit, kept, body](Context& c, Tensor dy) {
+            recompute_and_backward(c, store, unit, kept.bring(c), body, std::move(dy));
         });
         return out;
     }

@@ -1,6 +1,6 @@
-// Memory of a rank at one place. Every allocation has an owner category and a name. What a run needs is found by running one step on
-// the plan device (PlanMemory), packed offline by lifetime, and then replayed from one slab (SlabMemory): no
-// allocation after the first step. HeapMemory serves code that embeds ops without a plan.
+// Memory of a rank at one place. Every allocation has an owner category and a name. What a run needs is found by
+// running one step on the plan device (PlanMemory), packed offline by lifetime, and then replayed from one slab
+// (SlabMemory): no allocation after the first step. HeapMemory serves code that embeds ops without a plan.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -57,6 +57,12 @@ struct MemoryPlan {
     void pack();  // sets every offset: largest first, each at the lowest place free over its lifetime
 };
 
+// What a rank takes at each place. A CPU rank's device is the host: its plan of the host is empty.
+struct RankPlan {
+    MemoryPlan device;
+    MemoryPlan host;  // page-locked
+};
+
 // Every allocation starts at a multiple of this many bytes (kernels and cuBLASLt choose by alignment).
 inline constexpr std::size_t memory_alignment = 256;
 constexpr std::size_t align_up(std::size_t bytes, std::size_t to = memory_alignment) {
@@ -94,7 +100,7 @@ class Memory {
     Watch watch_;
 };
 
-// Opens a phase for its scope.
+// Opens a phase of one memory for its scope.
 class PhaseScope {
   public:
     PhaseScope(Memory& memory, std::string_view phase) : memory_(memory) { memory_.begin(phase); }

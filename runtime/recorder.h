@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "runtime/autograd.h"
+#include "runtime/device.h"
 
 namespace tandem {
 
@@ -13,7 +14,7 @@ struct Op;
 class Recorder {
   public:
     // `plan`: which ops of a recomputed block to skip, found on the plan device; may be null.
-    Recorder(RecomputePlan* plan, bool on_plan) : plan_(plan), on_plan_(on_plan) {}
+    Recorder(RecomputePlan* plan, DeviceKind device) : plan_(plan), on_plan_(device == DeviceKind::plan) {}
 
     bool recording() const { return tape_ != nullptr; }
     void backward(Value& y, Backward backward);  // puts it on the tape and gives y its slot

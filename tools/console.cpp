@@ -96,9 +96,9 @@ std::string bytes_row(const std::string& name, std::span<const std::size_t> byte
     return memory_row(name, cells) + "\n";
 }
 
-std::string mirror_row(const MemoryNeed& need) {
-    if (!need.mirror) return "";
-    return fmt::format("  {:<12}  {:>12}  once for all ranks{}\n", "mirror", megabytes(need.mirror),
+std::string host_weights_row(const MemoryNeed& need) {
+    if (!need.host_weights) return "";
+    return fmt::format("  {:<12}  {:>12}  once for all ranks{}\n", "host weights", megabytes(need.host_weights),
                        need.cards.empty() ? "" : ", page-locked");
 }
 
@@ -115,22 +115,23 @@ std::string memory_table(const MemoryNeed& need, const Room& room) {
     std::vector<std::string> names;
     for (std::size_t r = 0; r < need.plans.size(); r++) names.push_back(fmt::format("rank {}", r));
     std::string table = memory_row("", names) + "\n";
-    auto add = [&](const std::string& name, const std::function<std::size_t(const MemoryPlan&)>& bytes) {
+    auto add = [&](const std::string& name, const std::function<std::size_t(const RankPlan&)>& bytes) {
         std::vector<std::size_t> row;
-        for (const MemoryPlan& p : need.plans) row.push_back(bytes(p));
+        for (const RankPlan& p : need.plans) row.push_back(bytes(p));
         table += bytes_row(name, row);
     };
     for (std::size_t c = 0; c < category_count; c++)
-        add(std::string(name_of(Category(c))), [&](const MemoryPlan& p) { return p.ledger.peak[c]; });
-    add("slab", [](const MemoryPlan& p) { return p.slab_bytes(); });
-    table += bytes_row("loading", need.loading) + bytes_row("saving", need.saving) + mirror_row(need);
+        add(std::string(name_of(Category(c))), [&](const RankPlan& p) { return p.device.ledger.peak[c]; });
+    add("slab", [](const RankPlan& p) { return p.device.slab_bytes(); });
+    add("on the host", [](const RankPlan& p) { return p.host.slab_bytes(); });
+    table += bytes_row("loading", need.loading) + bytes_row("saving", need.saving) + host_weights_row(need);
     return "[Memory] planned, the most alive at once\n" + table + host_row(need, room);
 }
 
 void Console::planned_memory(const MemoryNeed& need, const Room& room) { line(memory_table(need, room)); }
 
 void Console::memory(const MemoryNeed& need, std::span<const Ledger> seen) {
-    const std::vector<MemoryPlan>& plans = need.plans;
+    const std::vector<RankPlan>& plans = need.plans;
     line("[Memory] peak of each rank, planned and seen");
     std::vector<std::string> cells;
     for (std::size_t r = 0; r < plans.size(); r++)
@@ -140,15 +141,16 @@ void Console::memory(const MemoryNeed& need, std::span<const Ledger> seen) {
         cells.clear();
         std::size_t any = 0;
         for (std::size_t r = 0; r < plans.size(); r++) {
-            any += plans[r].ledger.peak[c];
-            cells.insert(cells.end(), {megabytes(plans[r].ledger.peak[c]), megabytes(seen[r].peak[c])});
+            any += plans[r].device.ledger.peak[c];
+            cells.insert(cells.end(), {megabytes(plans[r].device.ledger.peak[c]), megabytes(seen[r].peak[c])});
         }
         if (any) line(memory_row(std::string(name_of(Category(c))), cells));
     }
     cells.clear();
-    for (const MemoryPlan& p : plans) cells.insert(cells.end(), {megabytes(p.slab_bytes()), ""});
+    for (const RankPlan& p : plans) cells.insert(cells.end(), {megabytes(p.device.slab_bytes()), ""});
     line(memory_row("slab", cells));
-    if (need.mirror) line(memory_row("mirror", std::vector<std::string>{megabytes(need.mirror)}));
+    if (need.host_weights)
+        line(memory_row("host weights", std::vector<std::string>{megabytes(need.host_weights)}));
 }
 
 void Console::loss_curve() {

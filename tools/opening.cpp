@@ -34,6 +34,7 @@ LoadProgress loading_lines() {
 void load_model(LoadedModel& loaded, const ModelRecipe& recipe, const Model& model, const Changes& smaller) {
     for (const std::string& note : model.notes) log_line("[Model] " + note);
     const Room room = room_of(recipe);
+    loaded.settle_places(room);
     Console(StepLog::lines, Stdout::open).planned_memory(loaded.memory(), room);
     loaded.require_room(room, smaller);
     loaded.start(loading_lines());

@@ -23,13 +23,14 @@ Dataset longest_samples(const Recipe& r) {
 }
 
 Json json_of_rank(const MemoryNeed& need, std::size_t rank) {
-    const MemoryPlan& plan = need.plans[rank];
+    const MemoryPlan &plan = need.plans[rank].device, &host = need.plans[rank].host;
     Json::Object categories, largest;
     for (std::size_t c = 0; c < category_count; c++)
         if (plan.ledger.peak[c]) categories.emplace_back(std::string(name_of(Category(c))), plan.ledger.peak[c]);
     for (const auto& [name, bytes] : largest_of_rank(need, rank)) largest.emplace_back(name, bytes);
     return Json::Object{{"device", need.cards.empty() ? Json("cpu") : Json(need.cards[rank])},
                         {"bytes", plan.slab_bytes()},
+                        {"host_bytes", host.slab_bytes()},
                         {"peak", std::move(categories)},
                         {"largest", std::move(largest)}};
 }
@@ -41,7 +42,7 @@ Json json_of(const MemoryNeed& need) {
                         {"host",
                          Json::Object{{"bytes", need.host(HostLimit::Of::resident)},
                                       {"pinned", need.host(HostLimit::Of::pinned)},
-                                      {"mirror", need.mirror},
+                                      {"weights", need.host_weights},
                                       {"loading", Json(need.loading)},
                                       {"saving", Json(need.saving)}}}};
 }
@@ -64,7 +65,7 @@ std::string text_of_left(const MemoryNeed& need, const Room& room) {
         add("host memory", need.host(HostLimit::Of::resident), host->bytes);
     std::map<int, std::size_t> on_card;
     for (std::size_t r = 0; r < need.cards.size(); r++) {
-        const std::size_t bytes = need.plans[r].slab_bytes();
+        const std::size_t bytes = need.plans[r].device.slab_bytes();
         on_card[need.cards[r]] += bytes;
         if (room.rank_on_card) add(fmt::format("card {} for rank {}", need.cards[r], r), bytes, *room.rank_on_card);
     }
@@ -93,10 +94,13 @@ int say_plan(TrainOptions& o, const OptionSet& set, PlanAs as) {
     }
     const Opened opened = open_recipe(o, set, data, Devices::anywhere);
     for (const std::string& note : opened.notes) log_line(note);
-    const RankSetup setup{o, opened, opened.data, opened.eval_data ? &*opened.eval_data : nullptr};
-    const MemoryNeed need = plan_training(setup).memory;
+    const RankSetup setup{o, opened, opened.params, opened.data, opened.eval_data ? &*opened.eval_data : nullptr};
     const Room room = room_of(o);
+    MemoryNeed need = plan_training(setup).memory;
+    const std::string elsewhere = settle_places(o, setup, need, room);
+    if (!elsewhere.empty()) need = plan_training(setup).memory;
     if (as == PlanAs::text) print_text(text_of(need, room));
+    if (as == PlanAs::text && !elsewhere.empty()) print_line(worded("so that it fits: " + elsewhere, OptionSet::flag));
     try {
         require_room(setup, need, room, Begin::fresh);
     } catch (const DoesNotFit& e) {

@@ -91,7 +91,9 @@ int train(CommandLine& line) {
     Run run(tune, console, set.config_file());
     if (run.resumption() == Resumption::finished) return say_finished(o);
     const Room room = room_of(o);
+    const std::string elsewhere = tune.settle_places(room);
     report(console, tune, room);
+    if (!elsewhere.empty()) console.line("[Memory] so that it fits: " + elsewhere);
     run.require_room(room);
     {
         SignalsLater while_it_is_made;

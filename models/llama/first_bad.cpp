@@ -7,7 +7,7 @@
 namespace tandem {
 
 int first_bad_unit(Context& ctx, const Llama& model, LayerStore& store, const HostBatch& host, KvCaches* caches) {
-    PhaseScope phase(ctx.memory(), "diagnose");
+    RankPhase phase(ctx.device(), "diagnose");
     int bad = int(model.params.units.size());
     std::vector<int> schedule = forward_schedule(model.params);
     store.schedule(schedule);

@@ -51,7 +51,7 @@ std::vector<float> Generator::next_logits(std::span<const std::int32_t> tokens, 
 }
 
 std::vector<float> Generator::next_logits(const HostBatch& host, const char* phase) {
-    PhaseScope scope(ctx_.memory(), phase);
+    RankPhase scope(ctx_.device(), phase);
     std::vector<int> schedule = forward_schedule(model_.params);
     store_.schedule(schedule);
     Batch batch = upload(ctx_, model_.rotary, host);

@@ -51,13 +51,15 @@ Value hidden_states(Context& ctx, const Llama& model, LayerStore& store, const B
                     const Probe& probe) {
     const Params& p = model.params;
     BlockInput in{model, batch, caches};
-    Value h = layer(ctx, store, p.embedding.unit, {}, model.recompute, [in](Context& c, const Value&) {
+    Keep keep{model.recompute};
+    if (model.activations == Place::host && ctx.on_cuda()) keep.inputs = std::make_shared<HostInputs>();
+    Value h = layer(ctx, store, p.embedding.unit, {}, keep, [in](Context& c, const Value&) {
         return embedding(c, in.batch.tokens, in.model.params.embedding.weight);
     });
     if (probe) probe(p.embedding.unit, h);
     for (int i = 0; i < model.config.layers; i++) {
         int unit = p.layers[std::size_t(i)].unit;
-        h = layer(ctx, store, unit, h, model.recompute,
+        h = layer(ctx, store, unit, h, keep,
                   [in, i](Context& c, const Value& x) { return block(c, in, i, x); });
         if (probe) probe(unit, h);
     }

@@ -12,6 +12,7 @@ struct Llama {
     Params params;
     Rotary rotary;
     Recompute recompute = Recompute::block;
+    Place activations = Place::device;  // of block inputs; on a CPU rank, whose device is the host, both are one
 };
 
 // Keys and values of the tokens so far, of each layer. For generation.

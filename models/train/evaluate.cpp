@@ -7,7 +7,7 @@ double mean_loss(Context& ctx, const Llama& model, LayerStore& store, Collective
     std::vector<int> schedule = forward_schedule(model.params);
     double sum = 0;
     for (const HostBatch& host : batches) {
-        PhaseScope phase(ctx.memory(), "evaluate");
+        RankPhase phase(ctx.device(), "evaluate");
         store.schedule(schedule);
         double loss = 0;
         Batch batch = upload(ctx, model.rotary, host);

@@ -80,7 +80,7 @@ void Trainer::run_micro_batches(const StepInput& input) {
     fill_zero(ctx_, numbers_);
     std::int64_t done = 0;
     for (const HostBatch& host : input.micro) {
-        PhaseScope phase(ctx_.memory(), "train");
+        RankPhase phase(ctx_.device(), "train");
         store_.schedule(schedule_);
         Batch batch = upload(ctx_, model_.rotary, host);
         Tensor loss = forward_backward(ctx_, model_, store_, batch, 1.0 / double(input.supervised), settings_.loss);

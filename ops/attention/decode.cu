@@ -31,7 +31,7 @@ Parts parts_of(const Sizes& s, int keys) {
 }
 
 // Where a block is, and a thread: `lanes` threads share a key, each with 8 columns.
-struct Place {
+struct BlockPlace {
     int kv_head, head, heads;  // the first head of this block, and how many
     int lanes, column, key;
     int begin, end;
@@ -43,8 +43,8 @@ template <int G> struct Shared {
     float partial[warps][widest];
 };
 
-__device__ __forceinline__ Place place_of(const Sizes& s, const Parts& parts, int heads) {
-    Place p;
+__device__ __forceinline__ BlockPlace place_of(const Sizes& s, const Parts& parts, int heads) {
+    BlockPlace p;
     p.kv_head = blockIdx.y;
     p.head = p.kv_head * s.group + blockIdx.z * heads;
     p.heads = min(heads, s.group - int(blockIdx.z) * heads);
@@ -58,7 +58,7 @@ __device__ __forceinline__ Place place_of(const Sizes& s, const Parts& parts, in
 
 // scores of keys first.. of the tile, before scaling.
 template <class T, int G> __device__ __forceinline__ void score(Shared<G>& shared, const float (&q)[G][8], const T* k,
-                                                                const Place& p, int first, const Sizes& s) {
+                                                                const BlockPlace& p, int first, const Sizes& s) {
     for (int key = p.key; key < keys_of_tile; key += threads / p.lanes) {
         float row[8];
         load8(row, k + s.k_at(min(first + key, p.end - 1), p.kv_head), p.column, s.dim, s.vectors);
@@ -97,7 +97,7 @@ template <class T, int G> __device__ __forceinline__ void softmax(Shared<G>& sha
 }
 
 template <class T, int G> __device__ __forceinline__ void add_values(float (&y)[G][8], const Shared<G>& shared,
-                                                                     const T* v, const Place& p, int first,
+                                                                     const T* v, const BlockPlace& p, int first,
                                                                      const Sizes& s) {
 #pragma unroll
     for (int g = 0; g < G; g++)
@@ -116,7 +116,8 @@ template <class T, int G> __device__ __forceinline__ void add_values(float (&y)[
 
 // Adds up the sums of the threads that have the same columns, and writes them.
 template <int G> __device__ __forceinline__ void write_part(float (&y)[G][8], Shared<G>& shared, float* statistics,
-                                                            float* sums, const Place& p, const Parts& parts, int dim) {
+                                                            float* sums, const BlockPlace& p, const Parts& parts,
+                                                            int dim) {
 #pragma unroll
     for (int g = 0; g < G; g++) {
         for (int lanes = p.lanes; lanes < 32; lanes *= 2)
@@ -142,7 +143,7 @@ template <class T, int G> __global__ void __launch_bounds__(threads)
     decode_part_kernel(const T* __restrict__ q, const T* __restrict__ k, const T* __restrict__ v,
                        float* __restrict__ statistics, float* __restrict__ sums, Parts parts, Sizes s) {
     Shared<G>& shared = *dynamic_shared<Shared<G>>();
-    const Place p = place_of(s, parts, G);
+    const BlockPlace p = place_of(s, parts, G);
     float row[G][8], y[G][8] = {};
 #pragma unroll
     for (int g = 0; g < G; g++) load8(row[g], q + s.q_at(0, p.head + min(g, p.heads - 1)), p.column, s.dim, s.vectors);

@@ -64,7 +64,7 @@ template <class T> struct ScoreGradient {
 };
 
 // out = addend + factor * c, rounded once; addend may be null or `out`.
-template <class T> struct Output {
+template <class T> struct OutputTile {
     const accumulate_t<T>* c;
     accumulate_t<T> factor;
     const T* addend;
@@ -84,7 +84,7 @@ template <class T> struct Kernels {
     void (*product)(const Product<T>&);
     void (*softmax)(const Softmax<T>&);
     void (*score_gradient)(const ScoreGradient<T>&);
-    void (*output)(const Output<T>&);
+    void (*output)(const OutputTile<T>&);
 };
 
 template <class T> const Kernels<T>& plain_kernels();

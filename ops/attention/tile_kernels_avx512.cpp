@@ -226,7 +226,7 @@ template <class T> TANDEM_AVX512 void score_gradient(const ScoreGradient<T>& a) 
     }
 }
 
-template <class T> TANDEM_AVX512 void output(const Output<T>& a) {
+template <class T> TANDEM_AVX512 void output(const OutputTile<T>& a) {
     for (int i = 0; i < a.width; i += lanes) {
         const __mmask16 mask = first_lanes(a.width - i);
         __m512 v = _mm512_mul_ps(load(a.c + i, mask), _mm512_set1_ps(a.factor));

@@ -89,7 +89,7 @@ template <class T> void score_gradient(const ScoreGradient<T>& a) {
         }
 }
 
-template <class T> void output(const Output<T>& a) {
+template <class T> void output(const OutputTile<T>& a) {
     using A = accumulate_t<T>;
     for (int i = 0; i < a.width; i++) {
         const A v = a.c[i] * a.factor;

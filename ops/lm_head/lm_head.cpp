@@ -10,9 +10,11 @@ namespace tandem {
 
 namespace {
 
-Cost product_cost(const Tensor& hidden, const auto& logits, const Weight& w) {
-    return cost::matmul(hidden.rows(), w.param.shape[0], hidden.dim(-1),
-                        double(logits.bytes() + hidden.bytes()) +
+Cost product_cost(const Tensor& hidden, const Weight& w) {
+    const std::int64_t vocab = w.param.shape[0];
+    const double logits = double(hidden.rows() * vocab) * double(size_of(accumulator_type(hidden.dtype())));
+    return cost::matmul(hidden.rows(), vocab, hidden.dim(-1),
+                        logits + double(hidden.bytes()) +
                             double(w.param.shape.elements()) * double(size_of(w.param.dtype)));
 }
 
@@ -25,7 +27,7 @@ std::int64_t default_rows_per_chunk(std::int64_t vocab) {
 Tensor lm_head(Context& ctx, const Tensor& h, const Weight& weight) {
     expect("lm_head", "h and weight of equal width", h.dim(-1) == weight.param.shape[1]);
     const Output logits{{h.rows(), weight.param.shape[0]}, accumulator_type(h.dtype()), "lm_head.logits"};
-    return ctx.run({"lm_head", product_cost(h, logits, weight), {h, weight.param}}, logits,
+    return ctx.run({"lm_head", product_cost(h, weight), {h, weight.param}}, logits,
                    [&](auto device, const Tensor& out) {
                        lm_head_logits(device, h, {ctx.bytes(weight.param), weight.quant}, out);
                    });
@@ -86,7 +88,8 @@ void Chunks::own_loss_on_host(const LossForward& part, std::int64_t rows) {
 }
 
 void Chunks::forward(LossForward part) {
-    ctx.run({"lm_head_loss", product_cost(part.hidden, part.logits, weight), {h, weight.param}, {hidden, logits, losses}},
+    const Cost cost = product_cost(part.hidden, weight);
+    ctx.run({"lm_head_loss", cost, {h, weight.param}, {hidden, logits, losses}},
             [&](auto device) {
                 part.weight = bytes();
                 lm_head_rows(device, part);
@@ -96,7 +99,7 @@ void Chunks::forward(LossForward part) {
 }
 
 void Chunks::backward(LossBackward part) {
-    ctx.run({"lm_head_loss.backward", product_cost(part.forward.hidden, part.forward.logits, weight),
+    ctx.run({"lm_head_loss.backward", product_cost(part.forward.hidden, weight),
              {logits, hidden, weight.param}, {dh, dweight}},
             [&](auto device) {
                 part.forward.weight = bytes();

@@ -14,6 +14,7 @@ CudaEngine::CudaEngine(int ordinal, const AbortSignal& abort, Trace* trace, int 
     : compute(ordinal, CudaStream::Priority::normal, {&abort, trace, rank, "compute"}),
       gather(ordinal, CudaStream::Priority::high, {&abort, trace, rank, "gather"}),
       reduce(ordinal, CudaStream::Priority::high, {&abort, trace, rank, "reduce"}),
+      offload(ordinal, CudaStream::Priority::high, {&abort, trace, rank, "offload"}),
       ahead(ordinal, CudaStream::Priority::high, {&abort, trace, rank, "ahead"}),
       ordinal_(ordinal),
       staging_(std::make_unique<Staging>(ordinal, compute)) {}

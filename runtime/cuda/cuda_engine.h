@@ -16,7 +16,7 @@ class CudaEngine {
     void bind();                                    // makes the card the calling thread's current device
     CudaDevice device(const CudaScratch& scratch);  // once
 
-    CudaStream compute, gather, reduce, ahead;
+    CudaStream compute, gather, reduce, offload, ahead;
 
   private:
     int ordinal_;

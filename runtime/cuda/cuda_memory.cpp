@@ -17,7 +17,7 @@ namespace {
 
 class CudaHeapMemory final : public Memory {
   public:
-    explicit CudaHeapMemory(int ordinal) : ordinal_(ordinal) {}
+    CudaHeapMemory(int ordinal, Place place) : ordinal_(ordinal), on_host_(place == Place::host) {}
     void begin(std::string_view) override {}
     void end() override {}
 
@@ -25,15 +25,17 @@ class CudaHeapMemory final : public Memory {
     Block place(std::size_t bytes, Category category, std::string_view) override {
         OnDevice here(ordinal_);
         void* data = nullptr;
-        cuda::check(cudaMalloc(&data, std::max<std::size_t>(bytes, 1)), "cudaMalloc");
-        return {static_cast<std::byte*>(data), bytes, category, -1, 0};
+        const std::size_t some = std::max<std::size_t>(bytes, 1);
+        cuda::check(on_host_ ? cudaMallocHost(&data, some) : cudaMalloc(&data, some), "cudaMalloc");
+        return {static_cast<std::byte*>(data), bytes, category};
     }
     void release(const Block& block) override {
         cuda::warn(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-        cuda::warn(cudaFree(block.data), "cudaFree");
+        cuda::warn(on_host_ ? cudaFreeHost(block.data) : cudaFree(block.data), "cudaFree");
     }
 
     const int ordinal_;
+    const bool on_host_;
 };
 
 }  // namespace
@@ -60,7 +62,9 @@ DeviceSlab::~DeviceSlab() {
     if (data_) cuda::warn(cudaFree(data_), "cudaFree");
 }
 
-std::unique_ptr<Memory> make_cuda_heap_memory(int ordinal) { return std::make_unique<CudaHeapMemory>(ordinal); }
+std::unique_ptr<Memory> make_cuda_heap_memory(int ordinal, Place place) {
+    return std::make_unique<CudaHeapMemory>(ordinal, place);
+}
 
 Memory::Watch extent_watch() {
 #ifdef CUDASIM

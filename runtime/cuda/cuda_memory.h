@@ -19,8 +19,9 @@ class DeviceSlab {
     std::byte* data_ = nullptr;
 };
 
-// Each allocation by itself, for code that embeds ops without a plan: slow, and each release waits for the card.
-std::unique_ptr<Memory> make_cuda_heap_memory(int ordinal);
+// Each allocation by itself, on the card or page-locked on the host, for code that embeds ops without a plan: slow, and
+// each release waits for the card.
+std::unique_ptr<Memory> make_cuda_heap_memory(int ordinal, Place place);
 
 // What Memory::watch is given on a card: null on hardware; the simulator's checker of stream order learns of it where
 // tensors begin and end.

@@ -79,7 +79,7 @@ Measured measure(const Case& c, const LlamaConfig& config, const Params& params,
         StoreOptions o;
         o.strategy = c.strategy, o.prefetch = c.prefetch, o.schedules = {schedule, forward};
         LayerStore& store = rank.make_store(params.units, o);
-        Llama llama = make_llama(ctx, config, params, tokens, Recompute::block);
+        Llama llama = make_llama(ctx, config, params, tokens);
         loader.load(rank, store);
         std::vector<double> forwards;
         for (int step = 0; step <= steps; step++) {

@@ -46,9 +46,11 @@ TEST_CASE("cards: every transport and place of weights gives the CPU ranks' bits
         SmallModel m = random_model(seed);
         for (const CardSetup& setup : card_setups())
             for (Strategy strategy : {Strategy::ddp, Strategy::shard_grad_op, Strategy::full_shard})
-                for (bool mirrored : {false, true}) {
+                for (FrozenFrom frozen : {FrozenFrom::device, FrozenFrom::mirror, FrozenFrom::host}) {
                     const int world = int(setup.cards.size());
-                    if (mirrored && (strategy == Strategy::ddp || world == 1)) continue;
+                    if (frozen != FrozenFrom::device && strategy == Strategy::ddp) continue;
+                    if (frozen == FrozenFrom::mirror && world == 1) continue;
+                    CAPTURE(int(frozen));
                     CAPTURE(seed);
                     CAPTURE(world);
                     CAPTURE(int(setup.transport));
@@ -57,22 +59,12 @@ TEST_CASE("cards: every transport and place of weights gives the CPU ranks' bits
                     Seen expected = run_model(m, run);
                     run.cards = setup.cards;
                     run.transport = setup.transport;
-                    run.mirrored = mirrored;
+                    run.store.frozen = frozen;
                     Seen got = run_model(m, run);
                     CHECK((got.leased == expected.leased));
                     CHECK((got.masters == expected.masters));
                 }
     }
-}
-
-TEST_CASE("cards: a mirror gives CPU ranks the bits that peers give") {
-    SmallModel m = random_model(5);
-    SmallRun run{.world_size = 3};
-    Seen expected = run_model(m, run);
-    run.mirrored = true;
-    Seen got = run_model(m, run);
-    CHECK((got.leased == expected.leased));
-    CHECK((got.masters == expected.masters));
 }
 
 TEST_CASE("cards: a rank that fails ends all, whatever its peers wait for") {

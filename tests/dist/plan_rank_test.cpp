@@ -35,7 +35,7 @@ TEST_CASE("plan rank: the same program on the plan device gives the slab that th
             options.world_size = 2;
             options.threads = 3;
             options.compute = seed % 2 ? DType::bf16 : DType::f32;
-            std::vector<MemoryPlan> plans;
+            std::vector<RankPlan> plans;
             for (int r = 0; r < 2; r++) {
                 PlanRank plan(options, r);
                 program(plan.rank(), m, store);
@@ -45,7 +45,7 @@ TEST_CASE("plan rank: the same program on the plan device gives the slab that th
             launch(options, [&](Rank& rank) {
                 program(rank, m, store);
                 const Ledger& ledger = rank.context().memory().ledger();
-                CHECK(ledger.peak == plans[std::size_t(rank.context().rank())].ledger.peak);
+                CHECK(ledger.peak == plans[std::size_t(rank.context().rank())].device.ledger.peak);
             });
             options.plans = std::span(plans).first(1);
             CHECK_THROWS_AS(launch(options, [](Rank&) {}), Error);
@@ -60,7 +60,7 @@ TEST_CASE("plan rank: every byte has a name") {
     PlanRank plan(options, 1);
     plan.rank().make_store({{"a", 4096, 1024}, {"b", 2000, 0}}, {.prefetch = 1, .schedules = {{0, 1, 0}}});
     std::map<std::string, std::pair<Category, std::size_t>> rows;
-    const MemoryPlan made = plan.plan();
+    const MemoryPlan made = plan.plan().device;
     for (const MemoryPlan::Allocation& a : made.persistent.allocations) rows[a.name] = {a.category, a.bytes};
     CHECK(rows.at("shard.frozen") == std::pair{Category::shard, std::size_t(2048 + 1024)});
     CHECK(rows.at("masters") == std::pair{Category::master, std::size_t(4 * 512)});

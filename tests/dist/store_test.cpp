@@ -25,6 +25,27 @@ TEST_CASE("stores: prefetch 0 = 1 = 2 = 3, streamed = kept = resident, any numbe
     }
 }
 
+TEST_CASE("stores: frozen weights mirrored or on the host alone give the bits that devices give") {
+    for (unsigned seed = 31; seed <= 34; seed++) {
+        const SmallModel m = random_model(seed);
+        const Seen wanted = run_model(m, {1, {}, DType::bf16});
+        for (int world : {1, 2, 3})
+            for (FrozenFrom frozen : {FrozenFrom::mirror, FrozenFrom::host})
+                for (Strategy strategy : {Strategy::shard_grad_op, Strategy::full_shard})
+                    for (int prefetch : {0, 1, 2}) {
+                        INFO("seed ", seed, " ranks ", world, " from ", int(frozen), " prefetch ", prefetch);
+                        const StoreOptions store{
+                            .strategy = strategy, .prefetch = prefetch, .frozen = frozen, .poison = true};
+                        const Seen seen = run_model(m, {world, store, DType::bf16, seed > 32});
+                        CHECK(seen.leased == wanted.leased);
+                        CHECK(seen.masters == wanted.masters);
+                    }
+    }
+    const SmallModel m = random_model(31);
+    CHECK_THROWS_WITH_AS(launch({}, [&](Rank& r) { r.make_store(m.units, {.frozen = FrozenFrom::host}); }),
+                         doctest::Contains("need a HostWeights"), Error);
+}
+
 // Nothing but events orders such a stream against gathers and reductions: a missing wait shows as poison or as wrong
 // sums.
 TEST_CASE("stores: users that lag behind see the same bits") {

@@ -211,7 +211,6 @@ struct SmallRun {
     bool lagging = false;
     std::vector<int> cards = {};
     TransportKind transport = TransportKind::automatic;
-    bool mirrored = false;
 };
 
 // Rank 0's view, the masters gathered from all ranks.
@@ -225,12 +224,13 @@ inline Seen run_model(const SmallModel& m, const SmallRun& run) {
     options.compute = run.compute;
     options.cards = run.cards;
     options.transport = run.transport;
-    std::optional<Mirror> mirror;
-    if (run.mirrored)
-        mirror.emplace(m.units, run.world_size, run.cards.empty() ? Mirror::For::cpu_ranks : Mirror::For::cards);
+    std::optional<HostWeights> host;
+    if (run.store.frozen != FrozenFrom::device)
+        host.emplace(m.units, run.world_size,
+                     run.cards.empty() ? HostWeights::For::cpu_ranks : HostWeights::For::cards);
     launch(options, [&](Rank& rank) {
         StoreOptions o = run.store;
-        o.mirror = mirror ? &*mirror : nullptr;
+        o.host = host ? &*host : nullptr;
         o.schedules = m.schedules;
         LayerStore& store = rank.make_store(m.units, o);
         load(store, m, run.compute);

@@ -79,6 +79,14 @@ TEST_CASE("equivalence: prefetching changes no bit") {
                        {{{"prefetch", "0"}}, {{"prefetch", "2"}}, {{"prefetch", "100"}}});
 }
 
+TEST_CASE("equivalence: where frozen weights lie changes no bit, on one rank and on several") {
+    for (const Arguments& ranks : {Arguments{}, Arguments{{"gpus", "cpu"}, {"batch-size", "4"}}})
+        check_all_same(with(with(arguments(), ranks), {{"weights-on", "device"}}),
+                       {{{"weights-on", "host"}},
+                        {{"weights-on", "host"}, {"prefetch", "2"}, {"sharding-strategy", "shard_grad_op"}},
+                        {{"weights-on", "host"}, {"prefetch", "0"}, {"use-gradient-checkpointing", "false"}}});
+}
+
 TEST_CASE("equivalence: a block that is computed again gives what one that was kept gives, bit for bit") {
     for (std::string precision : {"bf16", "fp32"})
         check_all_same(arguments(precision),

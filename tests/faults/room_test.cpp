@@ -87,31 +87,48 @@ TEST_CASE("room: training in a byte too little is refused, and the change that i
     auto check = [&](const std::string& settings, const std::string& change) {
         check_tried_change(with(fresh_training(scratch / std::to_string(n++)), settings), change);
     };
-    check("--weights-on mirror", "--weights-on device");
+    check("--weights-on device", "--weights-on host");
     check("--sharding-strategy ddp", "--sharding-strategy full_shard");
-    check("--sharding-strategy shard_grad_op", "--sharding-strategy full_shard");
-    check("--use-gradient-checkpointing false", "--use-gradient-checkpointing true");
-    check("--gpus cpu,cpu", "--prefetch 0");
-    check("--prefetch 0", "--gpus cpu --gradient-accumulation-steps 2");
+    check("--weights-on host --sharding-strategy shard_grad_op", "--sharding-strategy full_shard");
+    check("--weights-on host --use-gradient-checkpointing false", "--use-gradient-checkpointing true");
+    check("--weights-on host --gpus cpu,cpu", "--prefetch 0");
+    check("--weights-on host --prefetch 0", "--gpus cpu --gradient-accumulation-steps 2");
     check("--prefetch 0 --gpus cpu --batch-size 6 --gradient-accumulation-steps 3",
           "--batch-size 3 --gradient-accumulation-steps 6");
     check("--prefetch 0 --gpus cpu --batch-size 1", "--context-length 31 --truncate true");
 }
 
 TEST_CASE("room: evaluation and generation in a byte too little are refused, and the change that is named runs") {
-    check_tried_change(with(evaluation(), "--weights-on mirror"), "--weights-on device");
-    check_tried_change(evaluation(), "--gpus cpu");
+    check_tried_change(with(evaluation(), "--weights-on device"), "--weights-on host");
+    check_tried_change(with(evaluation(), "--weights-on host"), "--gpus cpu");
     check_tried_change(with(evaluation(), "--gpus cpu --batch-size 4"), "--batch-size 2");
     check_tried_change(with(evaluation(), "--gpus cpu"), "--train-type qlora");
-    check_tried_change(with(generation(), "--weights-on mirror"), "--weights-on device");
-    check_tried_change(generation(), "--context-length 7");
-    check_tried_change(with(generation(), "--context-length 7"), "--gpus cpu");
+    check_tried_change(with(generation(), "--weights-on device"), "--weights-on host");
+    check_tried_change(with(generation(), "--weights-on host"), "--context-length 7");
+    check_tried_change(with(generation(), "--weights-on host --context-length 7"), "--gpus cpu");
     check_tried_change(with(generation(), "--context-length 7 --gpus cpu"), "--train-type qlora");
+}
+
+TEST_CASE("room: places that are left open are the first that fit, and the run says which") {
+    Scratch scratch;
+    Arguments a = fresh_training(scratch / "run");
+    const std::size_t needed = bytes_needed(a);  // with all of it on the devices
+    Exit on_devices = run(with_memory(a, needed));
+    CHECK(!on_devices.says("so that it fits"));
+    const std::string adapter = text_of(scratch / "run/adapter/adapter_model.safetensors");
+    Exit on_host = run(with_memory(a, needed - 1));
+    CHECK_MESSAGE(on_host.code == 0, on_host.err);
+    CHECK(on_host.says("[Memory] so that it fits: --weights-on host\n"));
+    CHECK(on_host.says("\n  host weights  "));
+    CHECK(text_of(scratch / "run/adapter/adapter_model.safetensors") == adapter);
+    CHECK(run(with(with_memory(a, needed - 1), "--weights-on device")).code == 3);
+    const std::size_t evaluating = bytes_needed(evaluation());
+    CHECK(run(with_memory(evaluation(), evaluating - 1)).says("\n  host weights  "));
 }
 
 TEST_CASE("room: where nothing fits, the smallest run is told, and runs in what it needs") {
     Scratch scratch;
-    check_smallest(with(fresh_training(scratch / "run"), "--weights-on mirror --use-gradient-checkpointing false"));
+    check_smallest(with(fresh_training(scratch / "run"), "--weights-on device --use-gradient-checkpointing false"));
     check_smallest(evaluation());
     check_smallest(generation());
 }
@@ -130,7 +147,7 @@ TEST_CASE("room: a change is none where the data would have nothing supervised l
 
 TEST_CASE("room: a run that goes on is told only what may differ, and may have other memory") {
     Scratch scratch;
-    Arguments a = training(scratch / "run", 1), more = with(a, "--max-steps 2");
+    Arguments a = training(scratch / "run", 1), more = with(a, "--max-steps 2 --weights-on host");
     REQUIRE(run(with_memory(a, 1 << 30)).code == 0);
     const std::size_t needed = bytes_needed(more);
     Exit refused = run(with_memory(more, needed - 1));
@@ -161,18 +178,19 @@ TEST_CASE("room: 70B is refused at once where it does not fit") {
     CHECK(run(Arguments{"generate", "--prompt-ids", "1"} + data).code == 3);
 }
 
-TEST_CASE("room: the table counts the mirror, loading and saving, on stderr") {
+TEST_CASE("room: the table counts weights on the host, loading and saving, on stderr") {
     Scratch scratch;
     Exit trained = run(with(training(scratch / "run", 1), "--weights-on mirror"));
     CHECK(trained.code == 0);
-    for (std::string row : {"\n  mirror  ", "\n  loading  ", "\n  saving  ", "\n  host  "}) CHECK(trained.says(row));
+    for (std::string row : {"\n  host weights  ", "\n  loading  ", "\n  saving  ", "\n  host  "})
+        CHECK(trained.says(row));
     Exit evaluated = run(evaluation() + Arguments{"--json", "--weights-on", "mirror"});
     CHECK(evaluated.says("[Memory] planned"));
-    CHECK(evaluated.says("\n  mirror  "));
+    CHECK(evaluated.says("\n  host weights  "));
     CHECK(nlohmann::json::parse(evaluated.out).contains("loss"));
     Exit generated = run(generation() + Arguments{"--json"});
     CHECK(generated.says("[Memory] planned"));
-    CHECK(!generated.says("\n  mirror  "));
+    CHECK(!generated.says("\n  host weights  "));
     CHECK(nlohmann::json::parse(generated.out)["ids"].size() == 4);
 }
 

@@ -73,7 +73,7 @@ class GoldenRun {
             o.schedules = {training_schedule(params_), forward_schedule(params_)};
             LayerStore& store = rank.make_store(params_.units, o);
             loader.load(rank, store);
-            Llama llama = make_llama(ctx, model_.config, params_, batch.length, Recompute::block);
+            Llama llama = make_llama(ctx, model_.config, params_, batch.length);
             if (rope_ == GoldenModel::Rope::from_bf16) round_rope(ctx, llama, batch.length);
             std::int64_t each = batch.samples / ranks_, begin = each * ctx.rank();
             Batch mine = upload(ctx, llama.rotary, batch.part(begin, begin + each));

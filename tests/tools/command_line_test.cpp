@@ -277,10 +277,15 @@ TEST_CASE("command line: plan says what a run takes, on cards that are not here,
     CHECK(run(Arguments{"train", "--plan"} + Arguments(llama.begin() + 1, llama.end()) + cards).out == text.out);
 
     const Arguments large{"plan", "--model", "llama70b", "--context-length", "2048"};
-    const Exit refused_run = run(large + cards);
+    const Exit seventy = run(large + cards);
+    CHECK(seventy.code == 0);
+    CHECK_MESSAGE(seventy.out.find("so that it fits: --activations-on host\n") != std::string::npos, seventy.out);
+    CHECK(run(large + cards + Arguments{"--low-memory"}).out.find("host weights") != std::string::npos);
+    const Arguments on_device{"--activations-on", "device", "--weights-on", "device"};
+    const Exit refused_run = run(large + cards + on_device);
     CHECK(refused_run.code == 3);
-    CHECK_MESSAGE(refused_run.says("this fits: --context-length 1024 --truncate true"), refused_run.err);
-    const Exit as_json = run(large + cards + Arguments{"--json"});
+    CHECK_MESSAGE(refused_run.says("this fits: --activations-on host"), refused_run.err);
+    const Exit as_json = run(large + cards + on_device + Arguments{"--json"});
     CHECK(as_json.code == 3);
     const json refusal = json::parse(as_json.out);
     CHECK(refusal["fits"] == false);

@@ -29,11 +29,11 @@ MemoryPlan plan() {
 
 MemoryNeed need_of(std::vector<int> cards) {
     MemoryNeed need;
-    need.plans = {plan(), plan()};
+    need.plans = {{plan(), {}}, {plan(), {}}};
     need.cards = std::move(cards);
     need.loading = {100, 200};
     need.saving = {10, 10};
-    need.mirror = 2000;
+    need.host_weights = 2000;
     return need;
 }
 
@@ -85,7 +85,7 @@ TEST_CASE("room: a host with a byte too little names its owners, the largest fir
     CHECK(all[0].missing() == 1);
     CHECK(all[0].source == "here");
     CHECK(all[0].owners == std::vector<Shortage::Owner>{
-                               {"mirror", 2000}, {"weights", 2000}, {"x", 1024}, {"z", 512}, {"loading", 300}});
+                               {"host weights", 2000}, {"weights", 2000}, {"x", 1024}, {"z", 512}, {"loading", 300}});
 }
 
 TEST_CASE("room: pages that cards need locked are held against their own limit") {
@@ -95,7 +95,7 @@ TEST_CASE("room: pages that cards need locked are held against their own limit")
     std::vector<Shortage> all = shortages(need_of({0, 1}), room);
     REQUIRE(all.size() == 1);
     CHECK(all[0].memory == "page-locked host memory");
-    CHECK(all[0].owners == std::vector<Shortage::Owner>{{"mirror", 2000}});
+    CHECK(all[0].owners == std::vector<Shortage::Owner>{{"host weights", 2000}});
     CHECK(missing(all) == 1);
 }
 
@@ -158,10 +158,11 @@ TEST_CASE("room: training's changes keep the global batch, whichever are taken")
     Recipe o;
     o.gpus = Placement::cpu(2);
     o.batch_size = 6;
+    o.lora_rank = 16;
     o.gradient_accumulation_steps = 5;
     o.weights_on = WeightsOn::mirror;
     std::vector<Change<Recipe>> changes = smaller_training(o, 64);
-    REQUIRE(changes.size() == 7);  // device, prefetch, one rank, batch 3 2 1, context 32
+    REQUIRE(changes.size() == 8);  // device, prefetch, one rank, rank 8, batch 3 2 1, context 32
     for (unsigned chosen = 0; chosen < 1u << changes.size(); chosen++) {
         Recipe t = o;
         for (std::size_t i = 0; i < changes.size(); i++)

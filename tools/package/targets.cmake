@@ -37,9 +37,9 @@ function(tandem_target target)
 endfunction()
 
 # The standard headers that most units include, parsed once: without it they are half of a build. One for all rooms.
-# The builds with sanitizers have none, so that every file still includes what it uses.
+# The builds for TSan have none, so that every file still includes what it uses.
 function(tandem_precompile_headers target)
-    if(TANDEM_SANITIZE OR NOT CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    if(TANDEM_SANITIZE STREQUAL "thread" OR NOT CMAKE_CXX_COMPILER_ID STREQUAL GNU)
         return()
     endif()
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # ccache asks for it

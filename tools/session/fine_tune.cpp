@@ -36,8 +36,8 @@ FineTune::FineTune(Recipe& recipe, const Settings& settings, const MakeData& dat
 FineTune::~FineTune() = default;
 
 RankSetup FineTune::setup() const {
-    return {recipe_, opened_, opened_.data, opened_.eval_data ? &*opened_.eval_data : nullptr, mirror_.get(),
-            loss_};
+    return {recipe_, opened_, opened_.params, opened_.data, opened_.eval_data ? &*opened_.eval_data : nullptr,
+            host_weights_.get(), loss_};
 }
 
 const TrainPlan& FineTune::plan() {
@@ -45,7 +45,14 @@ const TrainPlan& FineTune::plan() {
     return *plan_;
 }
 
+std::string FineTune::settle_places(const Room& room) {
+    const std::string elsewhere = tandem::settle_places(recipe_, setup(), plan().memory, room);
+    if (!elsewhere.empty()) plan_.reset();
+    return elsewhere;
+}
+
 void FineTune::require_room(const Room& room, Begin begin) {
+    settle_places(room);
     tandem::require_room(setup(), plan().memory, room, begin);
     room_checked_ = true;
 }
@@ -56,7 +63,7 @@ void FineTune::start(Trace* trace, const LoadProgress& progress) {
     l.trace = trace;
     l.plans = plan_->memory.plans;
     l.recompute_plan = &plan_->recompute;
-    mirror_ = make_mirror(recipe_, opened_.params);
+    host_weights_ = make_host_weights(recipe_, opened_.params);
     setup_.emplace(setup());
     WeightLoader loader(opened_.params, opened_.weights(std::uint64_t(recipe_.seed)), l.world_size, progress);
     ranks_ = std::make_unique<Ranks>(l);

@@ -34,6 +34,8 @@ class FineTune {
 
     // What it takes. Planned at the first call.
     const TrainPlan& plan();
+    // Settles the places that the recipe leaves open: the first that fit. Says, as settings, which are off the device.
+    std::string settle_places(const Room& room);
     void require_room(const Room& room, Begin begin);  // throws DoesNotFit, with a change that fits
 
     // Starts the ranks and loads the weights, after require_room() where that was not called. `trace`: may be null;
@@ -79,7 +81,7 @@ class FineTune {
     bool room_checked_ = false;
     RowLoss loss_;
     std::optional<TrainPlan> plan_;
-    std::unique_ptr<Mirror> mirror_;
+    std::unique_ptr<HostWeights> host_weights_;
     std::optional<RankSetup> setup_;
     std::unique_ptr<Ranks> ranks_;
     std::optional<PerRank<RankTrainer>> trainers_;

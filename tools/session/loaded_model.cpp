@@ -9,19 +9,20 @@ namespace tandem {
 
 namespace {
 
-LayerStore& make_store(Rank& rank, const Params& params, Mirror* mirror) {
+LayerStore& make_store(Rank& rank, const ModelRecipe& recipe, const Params& params, HostWeights* host) {
     StoreOptions o;
     o.schedules = {forward_schedule(params)};
-    o.mirror = mirror;
+    o.frozen = frozen_from(recipe);
+    o.host = host;
     return rank.make_store(params.units, o);
 }
 
 }  // namespace
 
 ModelRank::ModelRank(Rank& r, const ModelRecipe& recipe, const LlamaConfig& config, const Params& params,
-                     Mirror* mirror)
-    : rank(r), store(make_store(r, params, mirror)),
-      llama(make_llama(r.context(), config, params, recipe.context_length, Recompute::block)) {}
+                     HostWeights* host)
+    : rank(r), store(make_store(r, recipe, params, host)),
+      llama(make_llama(r.context(), config, params, recipe.context_length)) {}
 
 LoadedModel::LoadedModel(const ModelRecipe& recipe, const Model& model, const Adapter* adapter, Largest largest)
     : recipe_(settled(recipe)), model_(model), adapter_(adapter), largest_(std::move(largest)),
@@ -47,7 +48,7 @@ WeightSource LoadedModel::weights() const {
 
 MemoryNeed LoadedModel::plan(const ModelRecipe& recipe, const Params& params) const {
     const LaunchOptions l = launch_options(recipe, params);
-    std::vector<MemoryPlan> plans;
+    std::vector<RankPlan> plans;
     for (int r = 0; r < l.world_size; r++) {
         PlanRank planned(l, r);
         {
@@ -60,24 +61,32 @@ MemoryNeed LoadedModel::plan(const ModelRecipe& recipe, const Params& params) co
 }
 
 void LoadedModel::require_room(const Room& room, const Changes& smaller) {
+    settle_places(room);
     room_checked_ = true;
     const std::vector<Shortage> now = shortages(need_, room);
-    if (now.empty()) return;
-    refuse<ModelRecipe>(now, recipe_, room, smaller, [&](const ModelRecipe& changed) {
-        return std::optional(plan(changed, make_params(changed)));
-    });
+    if (!now.empty()) refuse<ModelRecipe>(now, recipe_, room, smaller, need_with());
+}
+
+NeedWith<ModelRecipe> LoadedModel::need_with() const {
+    return [this](const ModelRecipe& changed) { return std::optional(plan(changed, make_params(changed))); };
+}
+
+void LoadedModel::settle_places(const Room& room) {
+    const WeightsOn before = recipe_.weights_on;
+    tandem::settle_places<ModelRecipe>(recipe_, shortages(need_, room), room, need_with());
+    if (before == WeightsOn::automatic && recipe_.weights_on != WeightsOn::device) need_ = plan(recipe_, params_);
 }
 
 void LoadedModel::start(const LoadProgress& progress) {
     if (!room_checked_) require_room(room_of(recipe_), {});
-    mirror_ = make_mirror(recipe_, params_);
+    host_weights_ = make_host_weights(recipe_, params_);
     LaunchOptions l = launch_options(recipe_, params_);
     l.plans = need_.plans;
     WeightLoader loader(params_, weights(), l.world_size, progress);
     ranks_ = std::make_unique<Ranks>(l);
     models_.emplace(*ranks_);
     ranks_->run([&](Rank& rank) {
-        ModelRank& made = models_->make(rank, rank, recipe_, model_.config, params_, mirror_.get());
+        ModelRank& made = models_->make(rank, rank, recipe_, model_.config, params_, host_weights_.get());
         loader.load(rank, made.store);
     });
 }

@@ -13,7 +13,8 @@ namespace tandem {
 
 // What a rank has.
 struct ModelRank {
-    ModelRank(Rank& rank, const ModelRecipe& recipe, const LlamaConfig& config, const Params& params, Mirror* mirror);
+    ModelRank(Rank& rank, const ModelRecipe& recipe, const LlamaConfig& config, const Params& params,
+              HostWeights* host);
     Context& context() { return rank.context(); }
 
     Rank& rank;
@@ -33,12 +34,15 @@ class LoadedModel {
 
     const Params& params() const { return params_; }
     const MemoryNeed& memory() const { return need_; }
+    // The weights' place where the recipe leaves it open: the first that fits.
+    void settle_places(const Room& room);
     // Throws DoesNotFit. `smaller`: changes that may be tried, mildest first.
     void require_room(const Room& room, const Changes& smaller);
     void start(const LoadProgress& progress = {});  // ranks and weights, after require_room() where it was not called
     void run(const std::function<void(ModelRank&)>& body);
 
   private:
+    NeedWith<ModelRecipe> need_with() const;
     Params make_params(const ModelRecipe& recipe) const;
     WeightSource weights() const;
     MemoryNeed plan(const ModelRecipe& recipe, const Params& params) const;
@@ -50,7 +54,7 @@ class LoadedModel {
     Params params_;
     MemoryNeed need_;
     bool room_checked_ = false;
-    std::unique_ptr<Mirror> mirror_;
+    std::unique_ptr<HostWeights> host_weights_;
     std::unique_ptr<Ranks> ranks_;
     std::optional<PerRank<ModelRank>> models_;
 };

@@ -31,10 +31,16 @@ LaunchOptions launch_options(const ModelRecipe& recipe, const Params& params) {
     return l;
 }
 
-std::unique_ptr<Mirror> make_mirror(const ModelRecipe& recipe, const Params& params) {
-    if (recipe.weights_on != WeightsOn::mirror) return nullptr;
-    return std::make_unique<Mirror>(params.units, recipe.gpus.world_size(),
-                                    recipe.gpus.cards().empty() ? Mirror::For::cpu_ranks : Mirror::For::cards);
+FrozenFrom frozen_from(const ModelRecipe& recipe) {
+    if (!lies_on_host(recipe.weights_on)) return FrozenFrom::device;
+    return recipe.weights_on == WeightsOn::mirror && recipe.gpus.is_on_cards() ? FrozenFrom::mirror : FrozenFrom::host;
+}
+
+std::unique_ptr<HostWeights> make_host_weights(const ModelRecipe& recipe, const Params& params) {
+    if (frozen_from(recipe) == FrozenFrom::device) return nullptr;
+    return std::make_unique<HostWeights>(
+        params.units, recipe.gpus.world_size(),
+        recipe.gpus.is_on_cards() ? HostWeights::For::cards : HostWeights::For::cpu_ranks);
 }
 
 Room room_of(const ModelRecipe& recipe) {
@@ -50,7 +56,7 @@ Room room_of(const ModelRecipe& recipe) {
     return room;
 }
 
-MemoryNeed memory_need(const ModelRecipe& recipe, const LaunchOptions& launch, std::vector<MemoryPlan> plans,
+MemoryNeed memory_need(const ModelRecipe& recipe, const LaunchOptions& launch, std::vector<RankPlan> plans,
                        const Params& params, const WeightSource& source) {
     MemoryNeed need;
     need.plans = std::move(plans);
@@ -60,7 +66,8 @@ MemoryNeed memory_need(const ModelRecipe& recipe, const LaunchOptions& launch, s
         need.threads += threads_of(launch, r) + 3;  // its own thread, and one for each copy stream
     }
     need.saving.resize(std::size_t(launch.world_size));
-    if (recipe.weights_on == WeightsOn::mirror) need.mirror = Mirror::bytes(params.units, launch.world_size);
+    if (frozen_from(recipe) != FrozenFrom::device)
+        need.host_weights = HostWeights::bytes(params.units, launch.world_size);
     return need;
 }
 

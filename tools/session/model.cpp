@@ -121,9 +121,8 @@ std::vector<std::int32_t> encode_prompt(const TextTools& text, const std::string
     return encode_whole(*text.tokenizer, r.text).ids;
 }
 
-Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions,
-                 Recompute recompute) {
-    return {config, params, make_rotary(ctx, config, positions), recompute};
+Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions) {
+    return {config, params, make_rotary(ctx, config, positions)};
 }
 
 }  // namespace tandem

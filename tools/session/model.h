@@ -53,7 +53,6 @@ LoraSpec lora_spec(const Adapter& adapter);  // an InputError for DoRA
 std::vector<std::int32_t> encode_prompt(const TextTools& text, const std::string& prompt);
 
 // On a rank: for documents of up to `positions` tokens.
-Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions,
-                 Recompute recompute);
+Llama make_llama(Context& ctx, const LlamaConfig& config, const Params& params, std::int64_t positions);
 
 }  // namespace tandem

@@ -50,6 +50,8 @@ AdapterConfig settle_adapter(Recipe& recipe, const Settings& settings, const Ada
     return init;
 }
 
+}  // namespace
+
 Params make_recipe_params(const Recipe& recipe, const Opened& opened) {
     ParamSetup setup;
     setup.compute = compute_type(recipe.precision);
@@ -58,10 +60,15 @@ Params make_recipe_params(const Recipe& recipe, const Opened& opened) {
     if (setup.train_base && setup.quant)
         throw InputError(fmt::format("{} is quantized; {} full needs a dense checkpoint", opened.model.name,
                                      setting("train_type")));
-    if (trains_adapter(recipe)) setup.lora = opened.adapter.lora;
+    if (trains_adapter(recipe)) {
+        setup.lora = opened.adapter.lora;
+        setup.lora->rank = int(recipe.lora_rank);
+    }
     if (opened.init_adapter) setup.lora->modules = lora_spec(*opened.init_adapter).modules;
     return make_params(opened.model.config, setup);
 }
+
+namespace {
 
 void check_context(const Recipe& recipe, const Opened& opened) {
     check_window(opened.model, opened.data.largest().length, "a sample");
@@ -103,6 +110,7 @@ WeightSource Opened::weights(std::uint64_t seed) const {
 Opened open_recipe(Recipe& recipe, const Settings& settings, const MakeData& data, Devices devices) {
     recipe.gpus = recipe.gpus.resolved();
     settings.check([&] { return conflicts(recipe, settings, devices); });
+    apply_offload(recipe);
     Opened o;
     o.model = open_model(recipe);
     for (const std::string& note : o.model.notes) o.notes.push_back("[Model] " + note);

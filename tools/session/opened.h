@@ -37,6 +37,9 @@ using MakeData = std::function<Dataset(const Model&)>;
 Opened open_recipe(Recipe& recipe, const Settings& settings, const MakeData& data = {},
                    Devices devices = Devices::here);
 
+// The table of what is opened, at the recipe's rank.
+Params make_recipe_params(const Recipe& recipe, const Opened& opened);
+
 Feed::Options feed_options(const Recipe& recipe);
 bool trains_adapter(const Recipe& recipe);
 

@@ -1,6 +1,7 @@
 #include "tools/session/rank_trainer.h"
 
 #include "models/train/evaluate.h"
+#include "tools/session/machine.h"
 #include "tools/session/save_model.h"
 
 namespace tandem {
@@ -11,8 +12,9 @@ StoreOptions store_options(const RankSetup& setup) {
     StoreOptions o;
     o.strategy = setup.recipe.sharding_strategy;
     o.prefetch = int(setup.recipe.prefetch);
-    o.mirror = setup.mirror;
-    o.schedules = {training_schedule(setup.opened.params), forward_schedule(setup.opened.params)};
+    o.frozen = frozen_from(setup.recipe);
+    o.host = setup.host_weights;
+    o.schedules = {training_schedule(setup.params), forward_schedule(setup.params)};
     return o;
 }
 
@@ -39,10 +41,11 @@ Feed evaluation_feed(const RankSetup& setup) {
 
 RankTrainer::RankTrainer(Rank& rank, const RankSetup& setup)
     : setup_(setup), rank_(rank), ctx_(rank.context()),
-      store_(rank.make_store(setup.opened.params.units, store_options(setup))),
-      llama_(make_llama(ctx_, setup.opened.model.config, setup.opened.params, setup.recipe.context_length,
-                        setup.recipe.use_gradient_checkpointing ? Recompute::block : Recompute::none)),
+      store_(rank.make_store(setup.params.units, store_options(setup))),
+      llama_(make_llama(ctx_, setup.opened.model.config, setup.params, setup.recipe.context_length)),
       trainer_(ctx_, store_, rank.collective(), llama_, train_settings(setup)) {
+    if (!setup.recipe.use_gradient_checkpointing) llama_.recompute = Recompute::none;
+    if (setup.recipe.activations_on == ActivationsOn::host) llama_.activations = Place::host;
     if (setup.recipe.answers || setup.recipe.sample_prompt)
         generator_.emplace(ctx_, llama_, store_, setup.recipe.context_length);
 }
@@ -73,8 +76,9 @@ std::uint64_t RankTrainer::checkpoint(const std::filesystem::path& root, const M
 
 void RankTrainer::save(const Result& result) {
     const Opened& o = setup_.opened;
-    if (trains_adapter(setup_.recipe)) save_adapter(result, o.adapter, o.params, ctx_, rank_.collective(), trainer_);
-    else save_model(result, o.model, o.params, ctx_, rank_.collective(), trainer_);
+    const Params& params = setup_.params;
+    if (trains_adapter(setup_.recipe)) save_adapter(result, o.adapter, params, ctx_, rank_.collective(), trainer_);
+    else save_model(result, o.model, params, ctx_, rank_.collective(), trainer_);
 }
 
 }  // namespace tandem

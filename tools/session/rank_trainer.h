@@ -14,10 +14,11 @@ namespace tandem {
 struct RankSetup {
     const Recipe& recipe;
     const Opened& opened;
-    const Dataset& data;  // opened's, or shorter
-    const Dataset* eval_data = nullptr;  // may be null
-    Mirror* mirror = nullptr;            // may be null
-    RowLoss loss = {};                   // none: cross-entropy
+    const Params& params;                 // opened's, or of a smaller adapter
+    const Dataset& data;                  // opened's, or shorter
+    const Dataset* eval_data = nullptr;   // may be null
+    HostWeights* host_weights = nullptr;  // null: a plan, or none lies there
+    RowLoss loss = {};                    // none: cross-entropy
 };
 
 Feed evaluation_feed(const RankSetup& setup);

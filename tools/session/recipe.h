@@ -19,7 +19,9 @@ constexpr bool quantizes(TrainType t) { return t == TrainType::qlora || t == Tra
 enum class Precision { bf16, fp32 };
 enum class QuantType { nf4, fp4, hqq };
 enum class Weights { load, random };
-enum class WeightsOn { automatic, device, mirror };
+enum class WeightsOn { automatic, device, mirror, host };
+constexpr bool lies_on_host(WeightsOn w) { return w == WeightsOn::mirror || w == WeightsOn::host; }
+enum class ActivationsOn { automatic, device, host };
 
 struct ByteSize {
     std::int64_t bytes = 0;
@@ -40,7 +42,7 @@ struct ModelRecipe {
     Placement gpus;
     std::optional<ByteSize> gpu_memory;     // most that a rank takes of a card; none: what is free
     std::optional<ByteSize> host_memory;    // most that the ranks take of the host; none: what is free
-    WeightsOn weights_on = WeightsOn::automatic;  // where a rank gets the frozen weights that it does not hold
+    WeightsOn weights_on = WeightsOn::automatic;  // where frozen weights lie that are not on the rank's device
     std::optional<std::int64_t> threads;          // of all CPU ranks; none: every core
     std::int64_t context_length = 512;
     std::int64_t batch_size = 1;  // per rank and micro-batch
@@ -86,6 +88,9 @@ struct Recipe : ModelRecipe {
 
     Strategy sharding_strategy = Strategy::full_shard;
     bool use_gradient_checkpointing = true;
+    ActivationsOn activations_on = ActivationsOn::automatic;  // where block inputs wait for backward
+    // fsdp_qlora's words for places: of weights, of activations, of both; true: the host, false: the device.
+    std::optional<bool> use_cpu_offload, use_activation_cpu_offload, low_memory;
     TransportKind transport = TransportKind::automatic;
     std::int64_t prefetch = 1;  // units ahead
 

@@ -16,9 +16,13 @@ std::int64_t longest_row(const RankSetup& setup) {
     return std::max(setup.data.largest().length, setup.eval_data ? setup.eval_data->largest().length : 0);
 }
 
-// What a run with another recipe takes, its samples cut to a shorter context; none where they cannot be trained on.
+// What a run with another recipe takes, its adapter made anew and its samples cut to a shorter context; none where they
+// cannot be trained on.
 std::optional<MemoryNeed> need_with(const Recipe& recipe, const RankSetup& setup) {
-    RankSetup changed{recipe, setup.opened, setup.data, setup.eval_data, nullptr, setup.loss};
+    std::optional<Params> params;
+    if (recipe.lora_rank != setup.recipe.lora_rank) params = make_recipe_params(recipe, setup.opened);
+    RankSetup changed{recipe, setup.opened, params ? *params : setup.params, setup.data, setup.eval_data, nullptr,
+                      setup.loss};
     if (recipe.context_length == setup.recipe.context_length) return plan_training(changed).memory;
     const std::int64_t tokens = recipe.context_length;
     if (std::int64_t(setup.opened.sample_prompt.size()) >= tokens) return std::nullopt;
@@ -26,7 +30,9 @@ std::optional<MemoryNeed> need_with(const Recipe& recipe, const RankSetup& setup
     const std::optional<Dataset> eval_data =
         setup.eval_data ? cut_samples(*setup.eval_data, tokens) : std::optional<Dataset>();
     if (!data || bool(setup.eval_data) != eval_data.has_value()) return std::nullopt;
-    return plan_training({recipe, setup.opened, *data, eval_data ? &*eval_data : nullptr, nullptr, setup.loss}).memory;
+    return plan_training({recipe, setup.opened, changed.params, *data, eval_data ? &*eval_data : nullptr, nullptr,
+                          setup.loss})
+        .memory;
 }
 
 }  // namespace
@@ -38,10 +44,10 @@ LaunchOptions launch_options(const Recipe& recipe, const Params& params) {
 }
 
 TrainPlan plan_training(const RankSetup& setup) {
-    LaunchOptions l = launch_options(setup.recipe, setup.opened.params);
+    LaunchOptions l = launch_options(setup.recipe, setup.params);
     TrainPlan plan;
     l.recompute_plan = &plan.recompute;
-    std::vector<MemoryPlan> plans;
+    std::vector<RankPlan> plans;
     for (int r = 0; r < l.world_size; r++) {
         PlanRank planned(l, r);
         RankTrainer rank(planned.rank(), setup);
@@ -49,7 +55,7 @@ TrainPlan plan_training(const RankSetup& setup) {
         plan.checkpoint_bytes.push_back(checkpoint_bytes(planned.rank().context(), rank.trainer()));
         plans.push_back(planned.plan());
     }
-    const Params& params = setup.opened.params;
+    const Params& params = setup.params;
     plan.memory = memory_need(setup.recipe, l, std::move(plans), params, setup.opened.weights(0));
     plan.memory.saving.assign(plan.memory.saving.size(), saving_bytes(params, l.world_size));
     return plan;
@@ -62,6 +68,14 @@ void require_room(const RankSetup& setup, const MemoryNeed& need, const Room& ro
                                                  : smaller_training(setup.recipe, longest_row(setup));
     refuse<Recipe>(now, setup.recipe, room, changes,
                    [&](const Recipe& changed) { return need_with(changed, setup); });
+}
+
+std::string settle_places(Recipe& recipe, const RankSetup& setup, const MemoryNeed& need, const Room& room) {
+    Recipe on_device = recipe;
+    close_places(on_device);
+    settle_places<Recipe>(recipe, shortages(need, room), room,
+                          [&](const Recipe& changed) { return need_with(changed, setup); });
+    return settings_between(json_of(on_device), json_of(recipe));
 }
 
 }  // namespace tandem

@@ -206,8 +206,8 @@ TEST_CASE("attention of a long document keeps no matrix of scores") {
 TEST_CASE("attention on the plan device reads nothing and tells its cost") {
     std::unique_ptr<Memory> memory = make_heap_memory();
     PlanStream stream;
-    Context ctx(
-        {.device = DeviceKind::plan, .compute = DType::bf16, .memory = memory.get(), .compute_stream = &stream});
+    Context ctx({.device = {.kind = DeviceKind::plan, .memory = memory.get(), .compute = &stream},
+                 .compute = DType::bf16});
     auto nothing = [](int columns) {
         Tensor t(nullptr, {10, columns}, DType::bf16);
         return Value(t, std::make_shared<GradSlot>(GradSlot{t.shape(), t.dtype(), {}}));

@@ -14,11 +14,11 @@
 
 namespace tandem::matmul_test {
 
-struct Device {
+struct TestDevice {
     ThreadPool pool;
     std::vector<std::byte> memory;
     CpuDevice cpu;
-    explicit Device(int threads) : pool(threads), memory(CpuDevice::scratch_bytes(threads) + 256) {
+    explicit TestDevice(int threads) : pool(threads), memory(CpuDevice::scratch_bytes(threads) + 256) {
         const std::uintptr_t at = (reinterpret_cast<std::uintptr_t>(memory.data()) + 255) / 256 * 256;
         cpu = {&pool, reinterpret_cast<std::byte*>(at)};
     }

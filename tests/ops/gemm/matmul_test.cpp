@@ -18,7 +18,7 @@ constexpr DType types[][3] = {{f64, f64, f64}, {f64, f32, f32}, {b16, f64, b16},
                               {f32, b16, f64}, {b16, f32, b16}, {b16, b16, b16}, {b16, b16, f32}};
 
 // p.b is what `weight` stands for. Returns the product with it.
-Matrix check_same_as_dense(const MicroKernel& kernel, const Device& device, Problem& p, const QuantTensor& weight) {
+Matrix check_same_as_dense(const MicroKernel& kernel, const TestDevice& device, Problem& p, const QuantTensor& weight) {
     p.args.b.data = p.b.bytes.data();
     matmul_with(kernel, device.cpu, p.args);
     const Matrix dense = p.c;
@@ -29,7 +29,7 @@ Matrix check_same_as_dense(const MicroKernel& kernel, const Device& device, Prob
 }
 
 void check_all_shapes(const MicroKernel& kernel, Options o, std::mt19937& random) {
-    Device device(2);
+    TestDevice device(2);
     const DType sums = kernel.type == f64 ? f64 : f32;
     for (auto [m, n, k] : shapes) {
         o.m = m, o.n = n, o.k = k;
@@ -84,7 +84,7 @@ TEST_CASE("gemm agrees with a naive product in double") {
 
 TEST_CASE("gemm of many of the largest tiles, at samples") {
     std::mt19937 random(2);
-    Device device(2);
+    TestDevice device(2);
     for (auto [t, k] : {std::pair{b16, 1541}, {f32, 771}, {f64, 199}}) {
         Problem p({.m = 1027, .n = 1153, .k = k, .a = t, .b = t, .c = t, .b_transposed = true, .whole = 4}, random);
         const Matrix before = p.c;
@@ -103,7 +103,7 @@ TEST_CASE("the number of threads changes no bit") {
             Problem p({.m = 131, .n = 301, .k = 900, .a = t, .b = t, .c = t, .a_transposed = transposed}, random);
             Matrix first;
             for (int threads = 1; threads <= 3; threads++) {
-                Device device(threads);
+                TestDevice device(threads);
                 matmul_with(kernel, device.cpu, p.args);
                 if (threads == 1) first = p.c;
                 CHECK(p.c.bytes == first.bytes);
@@ -114,7 +114,7 @@ TEST_CASE("the number of threads changes no bit") {
 
 TEST_CASE("a row of C does not depend on the other rows, nor a column on the other columns") {
     std::mt19937 random(4);
-    Device device(1);
+    TestDevice device(1);
     for_each_kernel([&](const MicroKernel& kernel, DType t) {
         Problem all({.m = 77, .n = 110, .k = 1001, .a = t, .b = t, .c = t, .b_transposed = true, .bias = true}, random);
         matmul_with(kernel, device.cpu, all.args);
@@ -144,7 +144,7 @@ TEST_CASE("a row of C does not depend on the other rows, nor a column on the oth
 
 TEST_CASE("a quantized B gives the bits of its dequantized values") {
     std::mt19937 random(5);
-    Device device(2);
+    TestDevice device(2);
     constexpr std::int64_t sizes[][3] = {{1, 1, 1},      {3, 5, 7},    {9, 50, 77},
                                          {20, 193, 128}, {2, 64, 832}, {65, 33, 410}};
     for_each_kernel([&](const MicroKernel& kernel, DType t) {
@@ -169,7 +169,7 @@ TEST_CASE("a quantized B gives the bits of its dequantized values") {
 
 TEST_CASE("a B in HQQ gives the bits of its dequantized values: any width, axis, group and type of scale") {
     std::mt19937 random(7);
-    Device device(2);
+    TestDevice device(2);
     for_each_kernel([&](const MicroKernel& kernel, DType t) {
         for (int bits : {8, 4, 3, 2, 1})
             for (DType meta : {DType::f16, b16, f32})
@@ -189,7 +189,7 @@ TEST_CASE("a B in HQQ gives the bits of its dequantized values: any width, axis,
 
 TEST_CASE("padding brings no NaN into a sum that has an infinity") {
     std::mt19937 random(6);
-    Device device(1);
+    TestDevice device(1);
     for_each_kernel([&](const MicroKernel& kernel, DType t) {
         Problem p({.m = 3, .n = 5, .k = 7, .a = t, .b = t, .c = t, .b_transposed = true, .whole = 3}, random);
         for (std::int64_t j = 0; j < 5; j++) p.b.set(j, 6, 1);
@@ -206,7 +206,7 @@ TEST_CASE("padding brings no NaN into a sum that has an infinity") {
 
 TEST_CASE("gemm refuses what it cannot multiply") {
     std::mt19937 random(7);
-    Device device(1);
+    TestDevice device(1);
     Problem p({.m = 4, .n = 6, .k = 8}, random);
     auto refused = [&](auto&& change) {
         MatmulArgs args = p.args;

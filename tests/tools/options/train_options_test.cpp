@@ -66,6 +66,10 @@ const char* const defaults = R"({
     "grad_norm": 0.3,
     "sharding_strategy": "full_shard",
     "use_gradient_checkpointing": true,
+    "activations_on": "auto",
+    "use_cpu_offload": null,
+    "use_activation_cpu_offload": null,
+    "low_memory": null,
     "transport": "auto",
     "prefetch": 1,
     "output_dir": "output",
@@ -141,6 +145,19 @@ TEST_CASE("a command line of fsdp_qlora's is understood") {
     CHECK(set.json().find("\"train_type\": \"qlora\"") != std::string::npos);
 }
 
+TEST_CASE("offload, in fsdp_qlora's words, contradicts places that are given otherwise") {
+    auto e = errors<TrainOptions>;
+    CHECK(e({"--use-cpu-offload", "--weights-on", "device"}) ==
+          "--use-cpu-offload true contradicts --weights-on; leave one out");
+    CHECK(e({"--use-cpu-offload", "false", "--weights-on", "device"}) == "");
+    CHECK(e({"--use-activation-cpu-offload", "--activations-on", "device"}) ==
+          "--use-activation-cpu-offload true contradicts --activations-on; leave one out");
+    CHECK(e({"--low-memory", "false", "--use-cpu-offload"}) ==
+          "--low-memory false contradicts --use-cpu-offload; leave one out");
+    CHECK(e({"--use-cpu-offload", "--sharding-strategy", "ddp"})
+              .starts_with("--weights-on host needs weights that are gathered"));
+}
+
 TEST_CASE("options of train that contradict each other") {
     auto e = errors<TrainOptions>;
     CHECK(e({"--train-type", "full", "--lora-rank", "64", "--use-rslora", "--quant-type", "nf4"}) ==
@@ -173,7 +190,12 @@ TEST_CASE("options of train that contradict each other") {
     CHECK(e({"--gpus", "cpu", "--weights-on", "mirror"}) ==
           "--weights-on mirror needs two ranks or more; one holds all");
     CHECK(e({"--gpus", "cpu,cpu", "--weights-on", "mirror", "--sharding-strategy", "ddp"}) ==
-          "--weights-on mirror needs sharded weights; ddp holds all of them");
+          "--weights-on mirror needs weights that are gathered; ddp holds all of them on each device");
+    CHECK(e({"--gpus", "cpu", "--weights-on", "host", "--sharding-strategy", "ddp"})
+              .starts_with("--weights-on host needs weights that are gathered"));
+    CHECK(e({"--activations-on", "host", "--use-gradient-checkpointing", "false"}) ==
+          "--activations-on host is for the inputs of blocks that are computed again; --use-gradient-checkpointing "
+          "false keeps everything on the device");
     CHECK(e({"--gpus", "cpu,cpu", "--transport", "nccl"}) ==
           "--transport peer and nccl are for cards; CPU ranks have host");
     CHECK(e({"--gpus", ""}) == "--gpus names no device; give one for each rank, such as cpu,cpu");

@@ -64,15 +64,16 @@ nb::dict dict_of(const MemoryNeed& need) {
     for (std::size_t r = 0; r < need.plans.size(); r++) {
         nb::dict rank;
         for (std::size_t c = 0; c < category_count; c++)
-            rank[nb::str(std::string(name_of(Category(c))).c_str())] = need.plans[r].ledger.peak[c];
-        rank["slab"] = need.plans[r].slab_bytes();
+            rank[nb::str(std::string(name_of(Category(c))).c_str())] = need.plans[r].device.ledger.peak[c];
+        rank["slab"] = need.plans[r].device.slab_bytes();
+        rank["host_slab"] = need.plans[r].host.slab_bytes();
         rank["loading"] = need.loading[r];
         rank["saving"] = need.saving[r];
         ranks.append(rank);
     }
     nb::dict d;
     d["ranks"] = ranks;
-    d["mirror"] = need.mirror;
+    d["host_weights"] = need.host_weights;
     d["host"] = need.host(HostLimit::Of::resident);
     return d;
 }

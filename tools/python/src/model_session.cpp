@@ -21,7 +21,7 @@ HostBatch one_text(std::span<const std::int32_t> ids, std::span<const std::int32
 // Every row's logits go to `out`; nowhere where it is empty.
 void all_logits(ModelRank& r, std::span<const std::int32_t> ids, std::span<float> out) {
     Context& ctx = r.context();
-    PhaseScope phase(ctx.memory(), "logits");
+    RankPhase phase(ctx.device(), "logits");
     const Llama& llama = r.llama;
     const std::vector<int> schedule = forward_schedule(llama.params);
     r.store.schedule(schedule);
@@ -42,7 +42,7 @@ void all_logits(ModelRank& r, std::span<const std::int32_t> ids, std::span<float
 
 double sum_of_losses(ModelRank& r, const HostBatch& host) {
     Context& ctx = r.context();
-    PhaseScope phase(ctx.memory(), "loss");
+    RankPhase phase(ctx.device(), "loss");
     const std::vector<int> schedule = forward_schedule(r.llama.params);
     r.store.schedule(schedule);
     const Batch batch = upload(ctx, r.llama.rotary, host);

@@ -76,8 +76,9 @@ class FineTune(Session):
         self._session = FineTuneSession(_settings.texts(given), records, answers, loss)
 
     def plan(self) -> dict[str, Any]:
-        """The memory that it takes, in bytes: ranks, for each its most of every category at once, its slab, and what
-        loading and saving take; mirror; host, all that the ranks take of the host."""
+        """The memory that it takes, in bytes: ranks, for each its most of every category at once, its slab, its
+        slab on the host, and what loading and saving take; host_weights, which all share; host, all that the ranks
+        take of the host."""
         return self._session.plan()
 
     def start(self) -> None:

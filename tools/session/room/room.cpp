@@ -50,19 +50,21 @@ std::vector<Shortage::Owner> largest_first(const Bytes& bytes) {
 
 std::vector<Shortage::Owner> owners_of_ranks(const MemoryNeed& need, const std::vector<std::size_t>& ranks) {
     Bytes bytes;
-    for (std::size_t r : ranks) add_owners(need.plans[r], bytes);
+    for (std::size_t r : ranks) add_owners(need.plans[r].device, bytes);
     return largest_first(bytes);
 }
 
 std::size_t threads_bytes(const MemoryNeed& need) { return std::size_t(need.threads) * address_space_of_thread(); }
 
 std::vector<Shortage::Owner> owners_on_host(const MemoryNeed& need, HostLimit::Of of) {
-    if (of == HostLimit::Of::pinned) return {{"mirror", need.mirror}};
     Bytes bytes;
+    if (need.host_weights) bytes["host weights"] = need.host_weights;
+    for (const RankPlan& p : need.plans) {
+        if (need.cards.empty() && of != HostLimit::Of::pinned) add_owners(p.device, bytes);
+        add_owners(p.host, bytes);
+    }
+    if (of == HostLimit::Of::pinned) return largest_first(bytes);
     if (of == HostLimit::Of::mapped) bytes["threads"] = threads_bytes(need);
-    if (need.cards.empty())
-        for (const MemoryPlan& p : need.plans) add_owners(p, bytes);
-    if (need.mirror) bytes["mirror"] = need.mirror;
     bytes["loading"] = sum(need.loading);
     bytes["saving"] = sum(need.saving);
     return largest_first(bytes);
@@ -89,7 +91,7 @@ void add_cards(const MemoryNeed& need, const Room& room, std::vector<Shortage>& 
     std::map<int, std::vector<std::size_t>> ranks;
     for (std::size_t r = 0; r < need.cards.size(); r++) {
         ranks[need.cards[r]].push_back(r);
-        const std::size_t bytes = need.plans[r].slab_bytes();
+        const std::size_t bytes = need.plans[r].device.slab_bytes();
         if (room.rank_on_card && bytes > *room.rank_on_card)
             all.push_back({fmt::format("memory of card {} for rank {}", need.cards[r], r), bytes, *room.rank_on_card,
                            setting("gpu_memory"), owners_of_ranks(need, {r})});
@@ -98,7 +100,7 @@ void add_cards(const MemoryNeed& need, const Room& room, std::vector<Shortage>& 
         auto card = room.cards.find(ordinal);
         if (card == room.cards.end()) continue;
         std::size_t bytes = 0;
-        for (std::size_t r : on_card) bytes += need.plans[r].slab_bytes();
+        for (std::size_t r : on_card) bytes += need.plans[r].device.slab_bytes();
         if (bytes > card->second.free)
             all.push_back({fmt::format("memory of card {} ({})", ordinal, card->second.name), bytes, card->second.free,
                            "what is free there now", owners_of_ranks(need, on_card)});
@@ -109,14 +111,16 @@ void add_cards(const MemoryNeed& need, const Room& room, std::vector<Shortage>& 
 
 // Loading ends before the first phase touches its part of a slab; saving begins when all of it was.
 std::size_t MemoryNeed::host(HostLimit::Of of) const {
-    std::size_t persistent = 0, slabs = 0;
-    if (cards.empty())
-        for (const MemoryPlan& p : plans) persistent += p.persistent.bytes, slabs += p.slab_bytes();
+    std::size_t persistent = 0, slabs = 0, pinned = host_weights;
+    for (const RankPlan& p : plans) {
+        if (cards.empty()) persistent += p.device.persistent.bytes, slabs += p.device.slab_bytes();
+        pinned += p.host.slab_bytes();
+    }
     switch (of) {
-        case HostLimit::Of::resident: return mirror + std::max(persistent + sum(loading), slabs + sum(saving));
+        case HostLimit::Of::resident: return pinned + std::max(persistent + sum(loading), slabs + sum(saving));
         case HostLimit::Of::mapped:
-            return mirror + slabs + std::max(sum(loading), sum(saving)) + threads_bytes(*this);
-        case HostLimit::Of::pinned: return cards.empty() ? 0 : mirror;
+            return pinned + slabs + std::max(sum(loading), sum(saving)) + threads_bytes(*this);
+        case HostLimit::Of::pinned: return cards.empty() ? 0 : pinned;
     }
     return 0;
 }

@@ -13,11 +13,11 @@
 namespace tandem {
 
 struct MemoryNeed {
-    std::vector<MemoryPlan> plans;     // by rank
-    std::vector<int> cards;            // by rank; empty: CPU ranks, whose plans lie in host memory
+    std::vector<RankPlan> plans;       // by rank
+    std::vector<int> cards;            // by rank; empty: CPU ranks, whose device is the host
     std::vector<std::size_t> loading;  // by rank: host memory while weights are loaded, before the first phase
     std::vector<std::size_t> saving;   // by rank: host memory while results are written
-    std::size_t mirror = 0;            // host memory of all ranks together, page-locked for cards
+    std::size_t host_weights = 0;      // of all ranks together, page-locked for cards
     int threads = 0;                   // of all ranks
 
     std::size_t host(HostLimit::Of of) const;

@@ -11,7 +11,7 @@ namespace tandem {
 
 namespace {
 
-constexpr std::int64_t shortest_context = 16;
+constexpr std::int64_t shortest_context = 16, lowest_rank = 8;
 
 bool on_cpu(const ModelRecipe& o) { return !o.gpus.is_on_cards(); }
 
@@ -29,16 +29,31 @@ template <class T> void add(std::vector<T>& all, const Changes& more) {
 }
 
 // Each of these is empty where it would change nothing.
-Changes weights_on_device(const ModelRecipe& o) {
-    if (o.weights_on != WeightsOn::mirror) return {};
-    return {[](ModelRecipe& m) { m.weights_on = WeightsOn::device; }};
+void put_weights_on_host(ModelRecipe& m) { m.weights_on = WeightsOn::host; }
+
+// Each empties one memory into the other. A mirror takes as much of a device as no mirror does.
+Changes weights_elsewhere(const ModelRecipe& o) {
+    if (lies_on_host(o.weights_on)) return {[](ModelRecipe& m) { m.weights_on = WeightsOn::device; }};
+    return {put_weights_on_host};
+}
+
+Changes weights_off_device(const Recipe& o) {
+    if (o.sharding_strategy != Strategy::ddp || lies_on_host(o.weights_on)) return weights_elsewhere(o);
+    return {};
+}
+
+void put_activations_on_host(Recipe& t) { t.activations_on = ActivationsOn::host; }
+
+std::vector<Change<Recipe>> activations_on_host(const Recipe& o) {
+    if (on_cpu(o) || o.activations_on == ActivationsOn::host || !o.use_gradient_checkpointing) return {};
+    return {put_activations_on_host};
 }
 
 Changes one_cpu_rank(const ModelRecipe& o) {
     if (!on_cpu(o) || o.gpus.world_size() == 1) return {};
     return {[](ModelRecipe& m) {
         m.gpus = Placement::cpu(1);
-        if (m.weights_on == WeightsOn::mirror) m.weights_on = WeightsOn::device;  // a single rank has no other
+        if (m.weights_on == WeightsOn::mirror) m.weights_on = WeightsOn::host;  // a single rank mirrors nothing
     }};
 }
 
@@ -55,6 +70,15 @@ Changes shorter_contexts(std::int64_t longest, std::int64_t above) {
     return all;
 }
 
+// Halves of the adapter's rank.
+std::vector<Change<Recipe>> lower_ranks(const Recipe& o) {
+    std::vector<Change<Recipe>> all;
+    if (o.train_type == TrainType::full || o.init_adapter) return all;
+    for (std::int64_t rank = o.lora_rank / 2; rank >= lowest_rank; rank /= 2)
+        all.push_back([rank](Recipe& t) { t.lora_rank = rank; });
+    return all;
+}
+
 // Divisors of the batch: training makes up for them with more accumulation.
 std::vector<std::int64_t> smaller_batches(const ModelRecipe& o) {
     std::vector<std::int64_t> all;
@@ -66,7 +90,7 @@ std::vector<std::int64_t> smaller_batches(const ModelRecipe& o) {
 }  // namespace
 
 Changes smaller_generation(const ModelRecipe& o, std::int64_t prompt, std::int64_t answer) {
-    Changes all = weights_on_device(o);
+    Changes all = weights_elsewhere(o);
     if (prompt + answer < o.context_length)
         all.push_back([=](ModelRecipe& m) { m.context_length = prompt + answer; });
     add(all, one_cpu_rank(o));
@@ -76,7 +100,7 @@ Changes smaller_generation(const ModelRecipe& o, std::int64_t prompt, std::int64
 }
 
 Changes smaller_evaluation(const ModelRecipe& o) {
-    Changes all = weights_on_device(o);
+    Changes all = weights_elsewhere(o);
     add(all, one_cpu_rank(o));
     for (std::int64_t batch : smaller_batches(o)) all.push_back([batch](ModelRecipe& m) { m.batch_size = batch; });
     add(all, base_in_4_bits(o));
@@ -85,13 +109,34 @@ Changes smaller_evaluation(const ModelRecipe& o) {
 
 // What changes no bits of a run.
 std::vector<Change<Recipe>> smaller_resumed_training(const Recipe& o) {
-    std::vector<Change<Recipe>> all;
-    add(all, weights_on_device(o));
+    std::vector<Change<Recipe>> all = activations_on_host(o);
+    add(all, weights_off_device(o));
     if (o.gpus.world_size() > 1 && o.sharding_strategy != Strategy::full_shard)
         all.push_back([](Recipe& t) { t.sharding_strategy = Strategy::full_shard; });
     if (!o.use_gradient_checkpointing) all.push_back([](Recipe& t) { t.use_gradient_checkpointing = true; });
     if (o.prefetch > 0) all.push_back([](Recipe& t) { t.prefetch = 0; });
     return all;
+}
+
+Changes open_places(const ModelRecipe& o) {
+    if (o.weights_on != WeightsOn::automatic) return {};
+    return {put_weights_on_host};
+}
+
+std::vector<Change<Recipe>> open_places(const Recipe& o) {
+    std::vector<Change<Recipe>> all;
+    if (o.activations_on == ActivationsOn::automatic) all = activations_on_host(o);
+    if (o.sharding_strategy != Strategy::ddp) add(all, open_places(static_cast<const ModelRecipe&>(o)));
+    return all;
+}
+
+void close_places(ModelRecipe& o) {
+    if (o.weights_on == WeightsOn::automatic) o.weights_on = WeightsOn::device;
+}
+
+void close_places(Recipe& o) {
+    close_places(static_cast<ModelRecipe&>(o));
+    if (o.activations_on == ActivationsOn::automatic) o.activations_on = ActivationsOn::device;
 }
 
 std::vector<Change<Recipe>> smaller_training(const Recipe& o, std::int64_t longest) {
@@ -101,6 +146,7 @@ std::vector<Change<Recipe>> smaller_training(const Recipe& o, std::int64_t longe
             t.gradient_accumulation_steps *= t.gpus.world_size();
             one(t);
         });
+    for (const Change<Recipe>& lower : lower_ranks(o)) all.push_back(lower);
     for (std::int64_t batch : smaller_batches(o))
         all.push_back([batch](Recipe& t) {
             t.gradient_accumulation_steps = t.gradient_accumulation_steps * t.batch_size / batch;

@@ -18,6 +18,13 @@ std::vector<Change<Recipe>> smaller_training(const Recipe& options, std::int64_t
 // Only what may differ where a run goes on from a checkpoint.
 std::vector<Change<Recipe>> smaller_resumed_training(const Recipe& options);
 
+// Of the places that are left open (auto), those on the host: in the order in which they are to be tried.
+Changes open_places(const ModelRecipe& options);
+std::vector<Change<Recipe>> open_places(const Recipe& options);
+// What is still open is on the device.
+void close_places(ModelRecipe& options);
+void close_places(Recipe& options);
+
 // The samples cut to `tokens`, as `truncate` cuts them; none where one has nothing supervised left.
 std::optional<Dataset> cut_samples(const Dataset& data, std::int64_t tokens);
 
@@ -30,24 +37,48 @@ template <class Options> std::string json_of(Options options) {
     return set.json();
 }
 
-// Throws DoesNotFit. `need` plans a run with other options; none: there is no such run.
+// What a run with other options takes; none: there is no such run.
+template <class Options> using NeedWith = std::function<std::optional<MemoryNeed>(const Options&)>;
+
+template <class Options> struct Smaller {
+    Options options;
+    Advice advice;
+};
+
 template <class Options>
-[[noreturn]] void refuse(const std::vector<Shortage>& now, const Options& options, const Room& room,
-                         const std::vector<Change<Options>>& changes,
-                         const std::function<std::optional<MemoryNeed>(const Options&)>& need) {
+Smaller<Options> make_smaller(const Options& options, const std::vector<Shortage>& now, const Room& room,
+                              const std::vector<Change<Options>>& changes, const NeedWith<Options>& need) {
     auto with = [&](const std::vector<std::size_t>& chosen) {
         Options changed = options;
         for (std::size_t i : chosen) changes[i](changed);
         return changed;
     };
-    const Advice advice =
-        advise(changes.size(), missing(now), [&](const auto& chosen) -> std::optional<std::size_t> {
-            std::optional<MemoryNeed> planned = need(with(chosen));
-            if (!planned) return std::nullopt;
-            return missing(shortages(*planned, room));
-        });
+    Advice advice = advise(changes.size(), missing(now), [&](const auto& chosen) -> std::optional<std::size_t> {
+        std::optional<MemoryNeed> planned = need(with(chosen));
+        if (!planned) return std::nullopt;
+        return missing(shortages(*planned, room));
+    });
+    return {with(advice.changes), std::move(advice)};
+}
+
+// Decides what is left open, so that the run fits where it can: `now` is what it lacks with all of it on the device.
+template <class Options>
+void settle_places(Options& options, const std::vector<Shortage>& now, const Room& room,
+                   const NeedWith<Options>& need) {
+    const std::vector<Change<Options>> changes = open_places(options);
+    if (!now.empty() && !changes.empty())
+        if (Smaller<Options> smaller = make_smaller(options, now, room, changes, need); smaller.advice.missing == 0)
+            options = std::move(smaller.options);
+    close_places(options);
+}
+
+// Throws DoesNotFit.
+template <class Options>
+[[noreturn]] void refuse(const std::vector<Shortage>& now, const Options& options, const Room& room,
+                         const std::vector<Change<Options>>& changes, const NeedWith<Options>& need) {
+    const Smaller<Options> smaller = make_smaller(options, now, room, changes, need);
     throw DoesNotFit(
-        refusal(now.front(), advice, settings_between(json_of(options), json_of(with(advice.changes)))));
+        refusal(now.front(), smaller.advice, settings_between(json_of(options), json_of(smaller.options))));
 }
 
 }  // namespace tandem

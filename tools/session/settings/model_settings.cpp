@@ -20,7 +20,9 @@ void declare(Settings& set, ModelRecipe& r) {
     set.add("gpu_memory", r.gpu_memory, "most that a rank may take of its card", Resumed::any);
     set.add("host_memory", r.host_memory, "most that all ranks may take of host memory, instead of what is free",
             Resumed::any);
-    set.add("weights_on", r.weights_on, "where a rank gets frozen weights that it lacks: its peers, or a host mirror",
+    set.add("weights_on", r.weights_on,
+            "where frozen weights lie: split between the devices; a range on each and a mirror of all on the host; or "
+            "on the host alone; auto is the first that fits",
             Resumed::any);
     set.add("threads", r.threads, "threads of all CPU ranks together, all cores if not given", {.min = 1, .max = 4096},
             Resumed::any);

@@ -37,7 +37,8 @@ template <> struct SettingNames<QuantType> {
 };
 template <> struct SettingNames<WeightsOn> {
     static constexpr auto names = std::to_array<std::pair<std::string_view, WeightsOn>>(
-        {{"auto", WeightsOn::automatic}, {"device", WeightsOn::device}, {"mirror", WeightsOn::mirror}});
+        {{"auto", WeightsOn::automatic}, {"device", WeightsOn::device}, {"mirror", WeightsOn::mirror},
+         {"host", WeightsOn::host}});
 };
 template <> struct SettingNames<Weights> {
     static constexpr auto names =

@@ -55,6 +55,12 @@ void declare_sharding(Settings& set, Recipe& r) {
     set.add("sharding_strategy", r.sharding_strategy, "what is split between the ranks", Resumed::any);
     set.add("use_gradient_checkpointing", r.use_gradient_checkpointing, "compute each block again in backward",
             Resumed::any);
+    set.add("activations_on", r.activations_on,
+            "where block inputs wait for backward; auto is the device where they fit", Resumed::any);
+    set.add("use_cpu_offload", r.use_cpu_offload, "true: weights_on host; false: device", Resumed::any);
+    set.add("use_activation_cpu_offload", r.use_activation_cpu_offload, "true: activations_on host; false: device",
+            Resumed::any);
+    set.add("low_memory", r.low_memory, "true: weights_on and activations_on host; false: device", Resumed::any);
     set.add("transport", r.transport, "how ranks exchange bytes", Resumed::any);
     set.add("prefetch", r.prefetch, "units gathered ahead; 0 for none", {.min = 0, .max = 1024}, Resumed::any);
 }
@@ -102,7 +108,45 @@ void add_transport_conflicts(const Recipe& r, std::vector<Conflict>& all) {
 
 }  // namespace
 
-std::vector<Conflict> conflicts(const Recipe& r, const Settings& set, Devices devices) {
+namespace {
+
+// Whether a place is given that is not what an offload says.
+template <class P> bool contradicts(const std::optional<bool>& offload, P place) {
+    return offload && place != P::automatic && place != (*offload ? P::host : P::device);
+}
+
+void add_offload_conflicts(const Recipe& r, std::vector<Conflict>& all) {
+    auto add = [&](const char* offload, const std::optional<bool>& value, const char* place, bool wrong) {
+        if (wrong)
+            all.push_back({{offload, place}, fmt::format("{} {} contradicts {}; leave one out", setting(offload),
+                                                         *value, setting(place))});
+    };
+    add("use_cpu_offload", r.use_cpu_offload, "weights_on", contradicts(r.use_cpu_offload, r.weights_on));
+    add("low_memory", r.low_memory, "weights_on", contradicts(r.low_memory, r.weights_on));
+    add("use_activation_cpu_offload", r.use_activation_cpu_offload, "activations_on",
+        contradicts(r.use_activation_cpu_offload, r.activations_on));
+    add("low_memory", r.low_memory, "activations_on", contradicts(r.low_memory, r.activations_on));
+    for (const auto& [name, value] : {std::pair{"use_cpu_offload", r.use_cpu_offload},
+                                      std::pair{"use_activation_cpu_offload", r.use_activation_cpu_offload}})
+        add("low_memory", r.low_memory, name, r.low_memory && value && *value != *r.low_memory);
+}
+
+}  // namespace
+
+void apply_offload(Recipe& r) {
+    auto settle = [](const std::optional<bool>& offload, auto& place) {
+        using P = std::decay_t<decltype(place)>;
+        if (offload && place == P::automatic) place = *offload ? P::host : P::device;
+    };
+    settle(r.use_cpu_offload, r.weights_on);
+    settle(r.low_memory, r.weights_on);
+    settle(r.use_activation_cpu_offload, r.activations_on);
+    settle(r.low_memory, r.activations_on);
+}
+
+std::vector<Conflict> conflicts(const Recipe& given, const Settings& set, Devices devices) {
+    Recipe r = given;
+    apply_offload(r);
     std::vector<Conflict> all = conflicts(static_cast<const ModelRecipe&>(r), set, devices);
     if (r.train_type == TrainType::full)
         for (const char* name :
@@ -114,9 +158,16 @@ std::vector<Conflict> conflicts(const Recipe& r, const Settings& set, Devices de
     if (r.lora_target_modules.names.empty())
         all.push_back({{"lora_target_modules"}, setting("lora_target_modules") + " names no projection"});
     add_transport_conflicts(r, all);
-    if (r.weights_on == WeightsOn::mirror && r.sharding_strategy == Strategy::ddp)
+    add_offload_conflicts(given, all);
+    if (lies_on_host(r.weights_on) && r.sharding_strategy == Strategy::ddp)
         all.push_back({{"weights_on", "sharding_strategy"},
-                       setting("weights_on") + " mirror needs sharded weights; ddp holds all of them"});
+                       fmt::format("{} {} needs weights that are gathered; ddp holds all of them on each device",
+                                   setting("weights_on"), SettingType<WeightsOn>::text(r.weights_on))});
+    if (r.activations_on == ActivationsOn::host && !r.use_gradient_checkpointing)
+        all.push_back({{"activations_on", "use_gradient_checkpointing"},
+                       fmt::format("{} host is for the inputs of blocks that are computed again; {} false keeps "
+                                   "everything on the device",
+                                   setting("activations_on"), setting("use_gradient_checkpointing"))});
     if (r.max_steps == 0)
         all.push_back({{"max_steps"}, setting("max_steps") + " expected -1 or at least 1, got 0"});
     if (set.given("eval_every") && !r.eval_dataset)

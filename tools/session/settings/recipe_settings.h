@@ -7,6 +7,9 @@ namespace tandem {
 void declare(Settings& set, Recipe& recipe);
 std::vector<Conflict> conflicts(const Recipe& recipe, const Settings& set, Devices devices = Devices::here);
 
+// What use_cpu_offload and its like say, in the places: where these are left open.
+void apply_offload(Recipe& recipe);
+
 template <> struct SettingType<Projections> {
     static bool read(std::string_view text, Projections& value);
     static std::string json(const Projections& value);
@@ -33,6 +36,10 @@ template <> struct SettingNames<OptimizerKind> {
 template <> struct SettingNames<LrSchedule> {
     static constexpr auto names = std::to_array<std::pair<std::string_view, LrSchedule>>(
         {{"constant", LrSchedule::constant}, {"linear", LrSchedule::linear}, {"cosine", LrSchedule::cosine}});
+};
+template <> struct SettingNames<ActivationsOn> {
+    static constexpr auto names = std::to_array<std::pair<std::string_view, ActivationsOn>>(
+        {{"auto", ActivationsOn::automatic}, {"device", ActivationsOn::device}, {"host", ActivationsOn::host}});
 };
 template <> struct SettingNames<TransportKind> {
     static constexpr auto names = std::to_array<std::pair<std::string_view, TransportKind>>({

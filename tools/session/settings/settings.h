@@ -200,7 +200,7 @@ class Settings {
   private:
     template <class T> static Field field_of(T& field) {
         using Type = SettingType<T>;
-        return {Type::expected(), Type::placeholder(), std::same_as<T, bool>,
+        return {Type::expected(), Type::placeholder(), std::same_as<T, bool> || std::same_as<T, std::optional<bool>>,
                 [&field](std::string_view text) { return Type::read(text, field); },
                 [&field] { return Type::json(field); }};
     }

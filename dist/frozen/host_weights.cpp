@@ -1,4 +1,4 @@
-#include "dist/mirror.h"
+#include "dist/frozen/host_weights.h"
 
 #include "dist/ranges.h"
 #include "runtime/build.h"
@@ -7,12 +7,12 @@
 
 namespace tandem {
 
-std::size_t Mirror::bytes(const std::vector<UnitLayout>& units, int world_size) {
+std::size_t HostWeights::bytes(const std::vector<UnitLayout>& units, int world_size) {
     const UnitRanges last = ranges_of(units, world_size).back();
     return (last.frozen_at + last.frozen) * std::size_t(world_size);
 }
 
-Mirror::Mirror(const std::vector<UnitLayout>& units, int world_size, For ranks) {
+HostWeights::HostWeights(const std::vector<UnitLayout>& units, int world_size, For ranks) {
     for (const UnitRanges& r : ranges_of(units, world_size)) at_.push_back(r.frozen_at * std::size_t(world_size));
     if constexpr (build::has_cuda)
         if (ranks == For::cards) {
@@ -25,6 +25,6 @@ Mirror::Mirror(const std::vector<UnitLayout>& units, int world_size, For ranks) 
     }
 }
 
-Mirror::~Mirror() = default;
+HostWeights::~HostWeights() = default;
 
 }  // namespace tandem

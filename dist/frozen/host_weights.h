@@ -1,5 +1,5 @@
-// One copy of all frozen bytes in host memory, from which each rank of this process copies what it does not hold.
-// Frozen bytes never change, so no peer takes part. Page-locked for cards.
+// One copy of all frozen bytes in host memory, for all ranks of this process. Frozen bytes never change, so no peer
+// takes part. Page-locked for cards.
 #pragma once
 #include <memory>
 #include <vector>
@@ -11,11 +11,11 @@ namespace tandem {
 class PinnedSlab;
 class HostSlab;
 
-class Mirror {
+class HostWeights {
   public:
     enum class For { cpu_ranks, cards };
-    Mirror(const std::vector<UnitLayout>& units, int world_size, For ranks);
-    ~Mirror();
+    HostWeights(const std::vector<UnitLayout>& units, int world_size, For ranks);
+    ~HostWeights();
     static std::size_t bytes(const std::vector<UnitLayout>& units, int world_size);
 
     // A unit's frozen blob: world_size ranges, as ranges_of cuts them.
