@@ -22,9 +22,13 @@ bool has_nonfinite(const float* weight, std::int64_t elements, ThreadPool& pool)
     return found;
 }
 
-bool quantize(const QuantSpec& spec, const float* weight, std::int64_t rows, std::int64_t cols, std::byte* out,
-              ThreadPool& pool) {
-    return std::visit([&](const auto& format) { return format.encode(weight, rows, cols, out, pool); }, spec);
+bool quantize(const QuantSpec& spec, const HostWeight& weight, std::byte* out, ThreadPool& pool) {
+    return std::visit([&](const auto& format) { return format.encode(weight, out, pool); }, spec);
+}
+
+void fill_with_noise(const QuantSpec& spec, const Noise& noise, std::int64_t rows, std::int64_t cols, std::byte* out,
+                     ThreadPool& pool) {
+    std::visit([&](const auto& format) { format.fill_with_noise(noise, rows, cols, out, pool); }, spec);
 }
 
 template <class T> void dequantize(const QuantTensor& q, std::int64_t first, std::int64_t count, T* out) {

@@ -28,7 +28,8 @@ Rotary make_rotary(Context& ctx, const LlamaConfig& c, std::int64_t positions) {
     std::vector<std::int32_t> all(static_cast<std::size_t>(positions));
     std::iota(all.begin(), all.end(), 0);
     std::vector<float> cos(std::size_t(rotary.table.cos.elements())), sin(cos.size());
-    rope_table(rope_frequencies(c.rope, c.head_dim, c.max_positions, positions), all, cos.data(), sin.data());
+    if (!ctx.is_plan())
+        rope_table(rope_frequencies(c.rope, c.head_dim, c.max_positions, positions), all, cos.data(), sin.data());
     fill(ctx, rotary.table, cos, sin);
     return rotary;
 }

@@ -17,18 +17,19 @@ class BaseWeights {
 
     // Its parts in their layout, where the source holds it in a weight format, which is then the entry's; empty: it
     // does not.
-    virtual std::optional<std::vector<std::byte>> parts(const TableEntry&) const { return {}; }
-    // As it lies in a file, in a type that a card quantizes from; empty: values() alone has it.
+    virtual std::optional<std::vector<std::byte>> parts(const TableEntry&, ThreadPool&) const { return {}; }
+    // As it lies in a file; empty: read() alone has it.
     virtual std::optional<HostWeight> dense(const TableEntry&) const { return {}; }
-    // In fp32, whatever it is held in.
-    virtual std::vector<float> values(const TableEntry& e) const = 0;
+    // Elements [first, first + out.size()), in fp32, whatever they are held in; whole rows of a matrix.
+    virtual void read(const TableEntry& e, std::int64_t first, std::span<float> out, ThreadPool& pool) const = 0;
 
-    virtual void drop(const TableEntry&) const {}  // lets the pages of a dense tensor go
+    virtual void drop(const TableEntry&) const {}  // lets the pages of a tensor that was read go
     [[noreturn]] virtual void refuse_nonfinite(const std::string& tensor) const = 0;
 };
 
 std::unique_ptr<BaseWeights> checkpoint_weights(const CheckpointFiles& files);
-// Noise as a fresh model has it: N(0, 0.02) for matrices, ones for norms, zeros for biases.
+// Noise about as a fresh model has it: of deviation 0.02 for matrices, ones for norms, zeros for biases. Quantized ones
+// are drawn as codes and scales.
 std::unique_ptr<BaseWeights> random_weights(std::uint64_t seed);
 
 }  // namespace tandem

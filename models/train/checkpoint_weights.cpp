@@ -10,7 +10,7 @@ class CheckpointWeights final : public BaseWeights {
   public:
     explicit CheckpointWeights(const CheckpointFiles& files) : files_(files) {}
 
-    std::optional<std::vector<std::byte>> parts(const TableEntry& e) const override {
+    std::optional<std::vector<std::byte>> parts(const TableEntry& e, ThreadPool&) const override {
         const std::optional<StoredWeight> w = find_stored_weight(files_, e.name);
         if (!w) return {};
         return parts_of(*w);
@@ -18,24 +18,29 @@ class CheckpointWeights final : public BaseWeights {
 
     std::optional<HostWeight> dense(const TableEntry& e) const override {
         const TensorInfo& info = files_.get(e.name);
-        if (info.dtype == DType::f64) return {};
         return HostWeight{files_.bytes(info), info.dtype, e.param.shape[0], e.param.shape[1]};
     }
 
-    std::vector<float> values(const TableEntry& e) const override {
-        std::vector<float> v(std::size_t(e.param.shape.elements()));
+    void read(const TableEntry& e, std::int64_t first, std::span<float> out, ThreadPool&) const override {
         if (const std::optional<StoredWeight> w = find_stored_weight(files_, e.name)) {  // a head: held dense
-            const std::vector<std::byte> bytes = parts_of(*w);
-            dequantize(QuantTensor{w->spec, w->rows, w->cols, bytes.data()}, 0, std::int64_t(v.size()), v.data());
-            return v;
+            if (stored_of_ != e.name) stored_ = parts_of(*w);
+            stored_of_ = e.name;
+            dequantize(QuantTensor{w->spec, w->rows, w->cols, stored_.data()}, first, std::int64_t(out.size()),
+                       out.data());
+            return;
         }
         const TensorInfo& info = files_.get(e.name);
-        if (!to_float(info.dtype, files_.bytes(info), v)) refuse_nonfinite(e.name);
-        files_.drop(info);
-        return v;
+        const std::size_t each = size_of(info.dtype);
+        if (!to_float(info.dtype, files_.bytes(info).subspan(std::size_t(first) * each, out.size() * each), out))
+            refuse_nonfinite(e.name);
     }
 
-    void drop(const TableEntry& e) const override { files_.drop(files_.get(e.name)); }
+    void drop(const TableEntry& e) const override {
+        if (stored_of_ != e.name) return files_.drop(files_.get(e.name));
+        stored_.clear();
+        stored_.shrink_to_fit();
+        stored_of_.clear();
+    }
 
     [[noreturn]] void refuse_nonfinite(const std::string& tensor) const override {
         throw InputError(fmt::format("{}: {} holds NaN or infinity; get a sound copy of the model",
@@ -52,6 +57,8 @@ class CheckpointWeights final : public BaseWeights {
     }
 
     const CheckpointFiles& files_;
+    mutable std::string stored_of_;  // the tensor of which read() holds the parts
+    mutable std::vector<std::byte> stored_;
 };
 
 }  // namespace

@@ -31,6 +31,16 @@ void initial_lora_a(const TableEntry& e, std::uint64_t seed, std::span<float> ou
         }
 }
 
+// Elements of a tensor that are in fp32 at once, but for one whose row has more.
+constexpr std::int64_t part_elements = 1 << 22;
+
+// Of whole rows, so that a part's bytes are a multiple of eight wherever the tensor does not end with it.
+std::int64_t part_of(const Shape& shape) {
+    const std::int64_t cols = shape.rank() > 1 ? shape[shape.rank() - 1] : 1;
+    const std::int64_t rows = std::max<std::int64_t>(1, part_elements / cols / 8) * 8;
+    return std::min(shape.elements(), rows * cols);
+}
+
 class Loader {
   public:
     Loader(const WeightSource& source, std::span<LayerStore* const> stores, Context& ctx)
@@ -40,52 +50,70 @@ class Loader {
 
     void load(const TableEntry& e) {
         if (e.kind != TableEntry::Kind::base) return load_adapter(e);
-        if (e.param.trainable) return store_master(e, base_->values(e));
-        if (!e.quant) return store_dense(e, base_->values(e));
-        std::optional<std::vector<std::byte>> parts = base_->parts(e);
-        store_frozen(e, parts ? *parts : quantized(e));
+        if (!e.quant) return load_in_parts(e);
+        std::optional<std::vector<std::byte>> parts = base_->parts(e, pool());
+        if (!parts) parts = quantized(e);
+        hash_ += hash_bytes(*parts, hash_text(e.name));
+        for (LayerStore* s : stores_) s->load_frozen(e.param.unit, std::size_t(e.param.offset), *parts);
     }
     std::uint64_t hash() const { return hash_; }
 
   private:
+    ThreadPool& pool() const { return *ctx_.cpu().pool; }
+
     std::vector<std::byte> quantized(const TableEntry& e) {
         std::vector<std::byte> bytes(quant_bytes(*e.quant, e.param.shape[0], e.param.shape[1]));
-        ctx_.on_device([&](const auto& device) { quantize_on(device, e, bytes); });
+        const std::optional<HostWeight> dense = base_->dense(e);
+        if (!dense) throw Error(fmt::format("[load] {} is to be quantized, and its source does not hold it", e.name));
+        ctx_.on_device([&](const auto& device) {
+            if (!quantize_on(device, *e.quant, *dense, bytes)) base_->refuse_nonfinite(e.name);
+        });
+        base_->drop(e);
         return bytes;
     }
 
-    void quantize_on(const CpuDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
-        const std::vector<float> v = base_->values(e);
-        const Shape& s = e.param.shape;
-        if (!quantize(*e.quant, v.data(), s[0], s[1], bytes.data(), *device.pool)) base_->refuse_nonfinite(e.name);
+    static bool quantize_on(const CpuDevice& device, const QuantSpec& spec, const HostWeight& w,
+                            std::span<std::byte> bytes) {
+        return quantize(spec, w, bytes.data(), *device.pool);
+    }
+    // The parts of a toy's weight are mostly padding, and may not fit its tiles: the host makes the same bytes.
+    bool quantize_on(const CudaDevice& device, const QuantSpec& spec, const HostWeight& w,
+                     std::span<std::byte> bytes) const {
+        if (w.dtype == DType::f64 || !fits_on_card(device, spec, w.rows, w.cols))
+            return quantize_on(ctx_.cpu(), spec, w, bytes);
+        return quantize(device, spec, w, bytes);
     }
 
-    void quantize_on(const CudaDevice& device, const TableEntry& e, std::span<std::byte> bytes) const {
-        const Shape& s = e.param.shape;
-        // The parts of a toy's weight are mostly padding, and may not fit its tiles: the host makes the same bytes.
-        if (!fits_on_card(device, *e.quant, s[0], s[1])) return quantize_on(ctx_.cpu(), e, bytes);
-        const std::optional<HostWeight> dense = base_->dense(e);
-        const std::vector<float> v = dense ? std::vector<float>() : base_->values(e);
-        const HostWeight values{std::as_bytes(std::span(v)), DType::f32, s[0], s[1]};
-        if (!quantize(device, *e.quant, dense.value_or(values), bytes)) base_->refuse_nonfinite(e.name);
-        if (dense) base_->drop(e);
+    void load_in_parts(const TableEntry& e) {
+        const std::int64_t all = e.param.shape.elements(), part = part_of(e.param.shape);
+        std::vector<float> values(static_cast<std::size_t>(part));
+        HashInParts hash(hash_text(e.name));
+        for (std::int64_t first = 0; first < all; first += part) {
+            const std::span<float> v = std::span(values).first(std::size_t(std::min(part, all - first)));
+            base_->read(e, first, v, pool());
+            if (e.param.trainable) store_masters(e, first, v, hash);
+            else store_dense(e, first, v, hash);
+        }
+        hash_ += hash.value();
+        base_->drop(e);
     }
 
-    void store_dense(const TableEntry& e, const std::vector<float>& v) {
+    void store_masters(const TableEntry& e, std::int64_t first, std::span<const float> v, HashInParts& hash) {
+        hash.add(std::as_bytes(v));
+        for (LayerStore* s : stores_) s->load_trainable(e.param.unit, e.param.offset + first, std::as_bytes(v));
+    }
+
+    void store_dense(const TableEntry& e, std::int64_t first, std::span<const float> v, HashInParts& hash) {
         visit_compute(e.param.dtype, [&]<class T>() {
-            std::vector<T> out(v.size());
-            std::transform(v.begin(), v.end(), out.begin(), [](float x) { return T(x); });
-            store_frozen(e, std::as_bytes(std::span(out)));
+            std::vector<T> out(v.begin(), v.end());
+            const std::span<const std::byte> bytes = std::as_bytes(std::span(out));
+            hash.add(bytes);
+            const std::size_t at = std::size_t(e.param.offset) + std::size_t(first) * sizeof(T);
+            for (LayerStore* s : stores_) s->load_frozen(e.param.unit, at, bytes);
         });
     }
 
-    void store_frozen(const TableEntry& e, std::span<const std::byte> bytes) {
-        hash_ += hash_bytes(bytes, hash_text(e.name));
-        for (LayerStore* s : stores_) s->load_frozen(e.param.unit, std::size_t(e.param.offset), bytes);
-    }
-
-    void store_master(const TableEntry& e, const std::vector<float>& v) {
-        if (e.kind == TableEntry::Kind::base) hash_ += hash_bytes(std::as_bytes(std::span(v)), hash_text(e.name));
+    void store_adapter(const TableEntry& e, const std::vector<float>& v) {
         for (LayerStore* s : stores_) s->load_trainable(e.param.unit, e.param.offset, std::as_bytes(std::span(v)));
     }
 
@@ -97,11 +125,11 @@ class Loader {
             if (has_nonfinite(v.data(), std::int64_t(v.size()), *ctx_.cpu().pool))
                 throw InputError(fmt::format("{}: {} holds NaN or infinity; give the adapter of a sound run",
                                              source_.adapter->file().string(), e.name));
-            return store_master(e, v);
+            return store_adapter(e, v);
         }
         std::vector<float> v(std::size_t(e.param.shape.elements()), 0.0f);
         if (is_a) initial_lora_a(e, source_.seed, v);
-        store_master(e, v);
+        store_adapter(e, v);
     }
 
     const WeightSource& source_;
@@ -127,13 +155,14 @@ std::size_t loading_bytes(const Params& params, const WeightSource& source, int 
     std::size_t most = 0;
     for (std::size_t i = std::size_t(part); i < params.table.size(); i += std::size_t(parts)) {
         const TableEntry& e = params.table[i];
-        const std::size_t elements = std::size_t(e.param.shape.elements());
-        std::size_t bytes = elements * sizeof(float);
+        std::size_t bytes = std::size_t(e.param.shape.elements()) * sizeof(float);  // of an adapter
         if (e.quant) {
-            const bool stored = source.files && find_stored_weight(*source.files, e.name);
-            bytes = (stored ? 0 : bytes) + quant_bytes(*e.quant, e.param.shape[0], e.param.shape[1]);
-        } else if (!e.param.trainable) {
-            bytes += elements * size_of(e.param.dtype);
+            bytes = quant_bytes(*e.quant, e.param.shape[0], e.param.shape[1]);
+        } else if (e.kind == TableEntry::Kind::base) {
+            bytes = std::size_t(part_of(e.param.shape)) * (sizeof(float) + size_of(e.param.dtype));
+            if (source.files)
+                if (const std::optional<StoredWeight> w = find_stored_weight(*source.files, e.name))
+                    bytes += quant_bytes(w->spec, w->rows, w->cols);
         }
         most = std::max(most, bytes);
     }

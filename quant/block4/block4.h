@@ -11,6 +11,8 @@
 namespace tandem {
 
 class ThreadPool;
+struct HostWeight;
+struct Noise;
 
 struct Block4 {
     static constexpr std::string_view folder = "block4";
@@ -30,7 +32,10 @@ struct Block4 {
     QuantParts parts(std::int64_t rows, std::int64_t cols) const;
 
     // A block of zeros, or one so small (absmax <= 2^-128) that 1/absmax is no fp32 number, gets codes of zero.
-    bool encode(const float* weight, std::int64_t rows, std::int64_t cols, std::byte* out, ThreadPool& pool) const;
+    bool encode(const HostWeight& weight, std::byte* out, ThreadPool& pool) const;
+
+    void fill_with_noise(const Noise& noise, std::int64_t rows, std::int64_t cols, std::byte* out,
+                         ThreadPool& pool) const;
 
     // On a card: codes and absmax of `count` elements from element `first` on; `weight` are these, f32, bf16 or f16,
     // 16-byte aligned; `first` is a multiple of card_piece, and so is `count`, but for the last. Then the rest: double

@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "quant/codes.h"
+#include "quant/host_weight.h"
 #include "quant/hqq/hqq.h"
 #include "quant/hqq/solve.h"
 #include "quant/magnitude.h"
@@ -72,29 +73,31 @@ template <int bits> void store_codes(const float* w, int n, const Line& line, st
 
 }  // namespace
 
-bool Hqq::encode(const float* weight, std::int64_t rows, std::int64_t cols, std::byte* out, ThreadPool& pool) const {
-    const std::int64_t n = rows * cols;
+bool Hqq::encode(const HostWeight& weight, std::byte* out, ThreadPool& pool) const {
+    const std::int64_t n = weight.elements();
     check_encoding(n);
-    const QuantParts parts = this->parts(rows, cols);
+    const QuantParts parts = this->parts(weight.rows, weight.cols);
     parts.clear_between(out);
     auto* scale = reinterpret_cast<f16*>(out + parts[1].at);
     auto* zero = reinterpret_cast<f16*>(out + parts[2].at);
-    constexpr std::int64_t piece = 1 << 14;  // elements of one piece of work: a multiple of every group
+    constexpr std::int64_t piece = 1 << 13;  // elements of one piece of work: a multiple of every group
     std::atomic<bool> finite = true;
     pool.parallel_for((n + piece - 1) / piece, [&](std::int64_t p) {
         const std::int64_t begin = p * piece, end = std::min(begin + piece, n);
-        if (max_magnitude_bits(weight + begin, end - begin) >= magnitude_of_infinity) {
+        float values[piece];
+        weight.widen(begin, end - begin, values);
+        if (max_magnitude_bits(values, end - begin) >= magnitude_of_infinity) {
             finite = false;
             return;
         }
         simd::run([&] {
             for (std::int64_t i = begin; i < end; i += group) {
                 const int elements = int(std::min<std::int64_t>(group, end - i));
-                const Line line = solve(weight + i, elements, float((1 << bits) - 1));
+                const Line line = solve(values + i - begin, elements, float((1 << bits) - 1));
                 scale[i / group] = f16(line.scale);
                 zero[i / group] = f16(line.zero);
                 visit_code_bits(bits, [&]<int width>() {
-                    store_codes<width>(weight + i, elements, line, out + i / 8 * width);
+                    store_codes<width>(values + i - begin, elements, line, out + i / 8 * width);
                 });
             }
         });

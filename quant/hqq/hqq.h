@@ -11,6 +11,8 @@
 namespace tandem {
 
 class ThreadPool;
+struct HostWeight;
+struct Noise;
 
 struct Hqq {
     static constexpr std::string_view folder = "hqq";
@@ -30,7 +32,10 @@ struct Hqq {
     // the least mean error is kept of those that the half-quadratic solver (p = 0.7, beta = 10) goes through from
     // several starts (solve.h). Both are f16 in all of it, so the codes are the nearest of what is stored. Weights
     // beyond 4e9, which f16 cannot scale, are clipped.
-    bool encode(const float* weight, std::int64_t rows, std::int64_t cols, std::byte* out, ThreadPool& pool) const;
+    bool encode(const HostWeight& weight, std::byte* out, ThreadPool& pool) const;
+
+    void fill_with_noise(const Noise& noise, std::int64_t rows, std::int64_t cols, std::byte* out,
+                         ThreadPool& pool) const;
 
     // On a card, as Block4 says.
     std::size_t card_workspace(std::int64_t rows, std::int64_t cols) const;

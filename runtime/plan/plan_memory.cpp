@@ -31,28 +31,44 @@ Ledger peaks(const MemoryPlan& plan) {
     return ledger;
 }
 
+// Of each allocation, those that live at the same time as it.
+std::vector<std::vector<std::size_t>> found_together(const std::vector<MemoryPlan::Allocation>& all) {
+    std::vector<std::vector<std::size_t>> with(all.size());
+    std::vector<std::size_t> alive;
+    for (std::size_t i = 0; i < all.size(); i++) {  // in the order of birth
+        std::erase_if(alive, [&](std::size_t j) { return all[j].died <= all[i].born; });
+        for (std::size_t j : alive) {
+            with[i].push_back(j);
+            with[j].push_back(i);
+        }
+        alive.push_back(i);
+    }
+    return with;
+}
+
 // Largest first; each at the lowest offset where it overlaps nothing that lives at the same time.
 std::size_t pack_phase(MemoryPlan::Phase& phase, std::size_t base) {
     std::vector<MemoryPlan::Allocation>& all = phase.allocations;
+    const std::vector<std::vector<std::size_t>> together = found_together(all);
     std::vector<std::size_t> order(all.size());
     std::iota(order.begin(), order.end(), std::size_t(0));
     std::stable_sort(order.begin(), order.end(),
                      [&](std::size_t a, std::size_t b) { return all[a].bytes > all[b].bytes; });
-    std::vector<std::size_t> placed;  // by offset
+    std::vector<char> placed(all.size(), false);
     std::size_t top = base;
     for (std::size_t i : order) {
+        std::vector<std::pair<std::size_t, std::size_t>> taken;  // from, to
+        for (std::size_t j : together[i])
+            if (placed[j]) taken.emplace_back(all[j].offset, align_up(all[j].offset + all[j].bytes));
+        std::sort(taken.begin(), taken.end());
         std::size_t at = base;
-        for (std::size_t j : placed) {
-            bool together = all[i].born < all[j].died && all[j].born < all[i].died;
-            if (!together) continue;
-            if (at + all[i].bytes <= all[j].offset) break;
-            at = std::max(at, align_up(all[j].offset + all[j].bytes));
+        for (const auto& [from, to] : taken) {
+            if (at + all[i].bytes <= from) break;
+            at = std::max(at, to);
         }
         all[i].offset = at;
+        placed[i] = true;
         top = std::max(top, at + align_up(all[i].bytes));
-        auto after = std::upper_bound(placed.begin(), placed.end(), at,
-                                      [&](std::size_t offset, std::size_t j) { return offset < all[j].offset; });
-        placed.insert(after, i);
     }
     return top;
 }

@@ -35,7 +35,8 @@ void measure(const std::string& name, const QuantSpec& spec, const std::vector<P
     for (const Projection& w : weights) {
         std::vector<std::byte> out(quant_bytes(spec, w.rows, w.cols), std::byte(1));  // touched before it is timed
         const auto begin = std::chrono::steady_clock::now();
-        if (!quantize(spec, w.values.data(), w.rows, w.cols, out.data(), pool)) throw Error("a weight is not finite");
+        const HostWeight weight = host_weight(w.values.data(), w.rows, w.cols);
+        if (!quantize(spec, weight, out.data(), pool)) throw Error("a weight is not finite");
         seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         std::vector<float> back(w.values.size());
         dequantize(QuantTensor{spec, w.rows, w.cols, out.data()}, 0, w.rows * w.cols, back.data());

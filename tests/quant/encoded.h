@@ -28,7 +28,7 @@ struct Encoded {
   private:
     bool encode(const QuantSpec& spec, const std::vector<float>& x, int threads) {
         ThreadPool pool(threads);
-        return quantize(spec, x.data(), 1, std::int64_t(x.size()), bytes.data(), pool);
+        return quantize(spec, host_weight(x.data(), 1, std::int64_t(x.size())), bytes.data(), pool);
     }
 };
 

@@ -192,7 +192,7 @@ TEST_CASE("hqq: what cannot be held or encoded is refused") {
         const std::vector<float> w(1000, 1.0f);
         ThreadPool pool(1);
         try {
-            (void)quantize(spec, w.data(), 10, 100, out.data(), pool);
+            (void)quantize(spec, host_weight(w.data(), 10, 100), out.data(), pool);
             FAIL("accepted");
         } catch (const Error& e) {
             CHECK(std::string(e.what()).find(why) != std::string::npos);

@@ -84,7 +84,7 @@ void make_4bit(ModelVariant& m, const std::string& weight, int block) {
     const QuantParts parts = spec.parts(1, n);
     std::vector<std::byte> bytes(parts.bytes());
     ThreadPool pool(1);
-    REQUIRE(quantize(spec, values.data(), 1, n, bytes.data(), pool));
+    REQUIRE(quantize(spec, host_weight(values.data(), 1, n), bytes.data(), pool));
     auto part = [&](int i) {
         return std::string(reinterpret_cast<const char*>(bytes.data()) + parts[i].at, parts[i].bytes());
     };

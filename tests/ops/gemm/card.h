@@ -62,7 +62,7 @@ struct QuantizedWeight {
         std::normal_distribution<float> normal;
         for (float& e : w) e = normal(random);
         ThreadPool pool(1);
-        REQUIRE(quantize(spec, w.data(), 1, elements, bytes.data(), pool));
+        REQUIRE(quantize(spec, host_weight(w.data(), 1, elements), bytes.data(), pool));
     }
     explicit QuantizedWeight(std::vector<std::byte> parts) : bytes(std::move(parts)) {}
     // As a product in `type` sees it.

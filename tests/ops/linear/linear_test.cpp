@@ -26,7 +26,7 @@ struct QuantizedParam {
         std::vector<float> w(values.size());
         for (std::size_t i = 0; i < w.size(); i++) w[i] = std::sin(float(i));
         ThreadPool pool(1);
-        REQUIRE(quantize(spec, w.data(), s[0], s[1], bytes.data(), pool));
+        REQUIRE(quantize(spec, host_weight(w.data(), s[0], s[1]), bytes.data(), pool));
         dequantize(QuantTensor{spec, s[0], s[1], bytes.data()}, 0, s.elements(), values.data());
     }
 };

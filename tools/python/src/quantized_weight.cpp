@@ -77,7 +77,7 @@ class QuantizedWeight {
 
   private:
     void encode(Context& ctx, const float* from) {
-        if (!quantize(spec_, from, shape_[0], shape_[1], bytes_.data(), *ctx.cpu().pool))
+        if (!quantize(spec_, host_weight(from, shape_[0], shape_[1]), bytes_.data(), *ctx.cpu().pool))
             throw Error("[quantize] expected finite weights, got NaN or infinity; repair the checkpoint");
     }
     WeightBytes weight() const { return {Tensor(bytes_.data(), shape_, DType::u8), spec_}; }
