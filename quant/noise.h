@@ -14,7 +14,10 @@ struct Noise {
     float deviation;  // standard deviation of the values, about
 };
 
-// Random bytes: what byte i is depends on key, stream and i alone.
-void fill_with_random_bytes(PhiloxKey key, std::uint32_t stream, std::span<std::byte> out, ThreadPool& pool);
+// Random bytes: the 16 from byte 16 i on are philox(key, {stream, i >> 32, i, 0}). `first`: the number of the first
+// byte, a multiple of 16.
+void random_bytes(PhiloxKey key, std::uint32_t stream, std::uint64_t first, std::span<std::byte> out);
+// From the first on, by all threads.
+void random_bytes(PhiloxKey key, std::uint32_t stream, std::span<std::byte> out, ThreadPool& pool);
 
 }  // namespace tandem

@@ -2,8 +2,6 @@ function(tandem_test_target target)  # LIBRARY…
     tandem_target(${target})
     target_link_libraries(${target} PRIVATE ${ARGN} fmt::fmt nlohmann_json::nlohmann_json doctest::doctest)
     target_compile_definitions(${target} PRIVATE TANDEM_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/golden")
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fPIC>)  # as the precompiled header is
-    tandem_precompile_headers(${target})
 endfunction()
 
 # One test program per room, tests/main.cpp around the sources below tests/<room>: the tests are the *_test.cpp.
@@ -71,7 +69,6 @@ endforeach()
 add_library(headers_alone OBJECT EXCLUDE_FROM_ALL ${sources})
 tandem_test_target(headers_alone tandem_tools)
 target_compile_options(headers_alone PRIVATE -O0)
-set_target_properties(headers_alone PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)  # a header includes what it uses
 
 # So does every header that users of the package are to include, with nothing but the package's headers in sight.
 include(tools/package/installed_name.cmake)

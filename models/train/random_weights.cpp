@@ -36,11 +36,14 @@ class RandomWeights final : public BaseWeights {
         const PhiloxKey key = philox_key(seed_, e.site);
         const std::int64_t cols = e.param.shape[1];
         pool.parallel_for(std::int64_t(out.size()) / cols, [&](std::int64_t i) {
-            const std::uint32_t row = std::uint32_t(first / cols + i);
-            for (std::int64_t col = 0; col < cols; col += 4) {
-                const PhiloxBits bits = random_bits(key, {0, 0, row, std::uint32_t(col)});
-                for (std::int64_t k = col; k < std::min(col + 4, cols); k++)
-                    out[std::size_t(i * cols + k)] = deviation * nearly_normal(bits[int(k - col)]);
+            const std::span<float> row = out.subspan(std::size_t(i * cols), std::size_t(cols));
+            constexpr std::size_t piece = 1024;
+            std::uint32_t bits[piece];
+            for (std::size_t col = 0; col < row.size(); col += piece) {
+                const std::size_t n = std::min(piece, row.size() - col);
+                random_bytes(key, std::uint32_t(first / cols + i), col * sizeof(float),
+                             std::as_writable_bytes(std::span(bits).first(n)));
+                for (std::size_t k = 0; k < n; k++) row[col + k] = deviation * nearly_normal(bits[k]);
             }
         });
     }

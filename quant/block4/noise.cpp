@@ -19,7 +19,7 @@ void Block4::fill_with_noise(const Noise& noise, std::int64_t rows, std::int64_t
     parts.clear_between(out);
     auto floats = [&](int i) { return reinterpret_cast<float*>(out + parts[i].at); };
     auto randomise = [&](int i) {
-        fill_with_random_bytes(noise.key, std::uint32_t(i), {out + parts[i].at, parts[i].bytes()}, pool);
+        random_bytes(noise.key, std::uint32_t(i), {out + parts[i].at, parts[i].bytes()}, pool);
     };
     const std::array<float, 16>& values = code_book(book).values;
     double squares = 0;

@@ -13,7 +13,7 @@ void Hqq::fill_with_noise(const Noise& noise, std::int64_t rows, std::int64_t co
     check_encoding(n);
     const QuantParts parts = this->parts(rows, cols);
     parts.clear_between(out);
-    fill_with_random_bytes(noise.key, 0, {out + parts[0].at, parts[0].bytes()}, pool);
+    random_bytes(noise.key, 0, {out + parts[0].at, parts[0].bytes()}, pool);
     const double levels = double(1 << bits);
     const f16 scale(noise.deviation / std::sqrt((levels * levels - 1) / 12)), zero((levels - 1) / 2);
     std::fill_n(reinterpret_cast<f16*>(out + parts[1].at), groups(n), scale);

@@ -9,7 +9,7 @@ source tools/deps.sh
 folder=$BUILD_FOLDER/subdirectory options=()
 if [[ -w ${HOME:-/} ]] && type -P ccache >/dev/null; then
     options=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-    export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
+    export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 fi
 cmake -G Ninja -S tests/embed -B "$folder" -DTANDEM_SOURCE="$PWD" -DTANDEM_CUDA=off -DCMAKE_BUILD_TYPE=Release \
     "${options[@]}"

@@ -122,6 +122,23 @@ TEST_CASE("a tensor that cannot be quantized is refused") {
     CHECK_THROWS_AS((void)quantize(Block4(), host_weight(x.data(), 1, 0), unused, pool), Error);
 }
 
+TEST_CASE("random bytes are Philox's, from any multiple of 16 on") {
+    const PhiloxKey key = philox_key(3, {4, 5});
+    std::vector<std::byte> all(1000);
+    random_bytes(key, 9, 0, all);
+    for (std::uint32_t i = 0; i < all.size() / 16; i++) {
+        const PhiloxBits bits = philox(key, {{9, 0, i, 0}});
+        CHECK(std::equal(all.begin() + 16 * i, all.begin() + 16 * i + 16,
+                         reinterpret_cast<const std::byte*>(bits.word)));
+    }
+    std::vector<std::byte> some(77);
+    random_bytes(key, 9, 272, some);
+    CHECK(std::equal(some.begin(), some.end(), all.begin() + 272));
+    random_bytes(key, 9, std::uint64_t(1) << 38, some);
+    const PhiloxBits far = philox(key, {{9, 4, 0, 0}});
+    CHECK(std::equal(some.begin(), some.begin() + 16, reinterpret_cast<const std::byte*>(far.word)));
+}
+
 TEST_CASE("noise has the deviation that is asked for, and the same bytes on any number of threads") {
     for (const QuantSpec& spec :
          {QuantSpec(Block4{}), QuantSpec(Block4{.nested = false}), QuantSpec(Block4{.book = Block4::Book::fp4}),

@@ -36,23 +36,6 @@ function(tandem_target target)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
 endfunction()
 
-# The standard headers that most units include, parsed once: without it they are half of a build. One for all rooms.
-# The builds for TSan have none, so that every file still includes what it uses.
-function(tandem_precompile_headers target)
-    if(TANDEM_SANITIZE STREQUAL "thread" OR NOT CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-        return()
-    endif()
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # ccache asks for it
-    if(NOT target STREQUAL tandem_runtime)
-        target_precompile_headers(${target} REUSE_FROM tandem_runtime)
-        return()
-    endif()
-    set(headers algorithm array atomic bit chrono cmath cstdint cstring filesystem functional map memory mutex
-        optional span string string_view tuple utility variant vector fmt/core.h)
-    list(TRANSFORM headers REPLACE "(.+)" "$<$<COMPILE_LANGUAGE:CXX>:<\\1$<ANGLE-R>>")
-    target_precompile_headers(${target} PRIVATE ${headers})
-endfunction()
-
 # A room is a static library, tandem::<name>, of every source below its folder: adding an op, a format or a model is
 # adding a folder. What only cards need is .cu, or lies in a folder named cuda, peer or nccl.
 function(tandem_room name folder)  # LIBRARY… that it is made from
@@ -71,7 +54,6 @@ function(tandem_room name folder)  # LIBRARY… that it is made from
     tandem_target(tandem_${name})
     target_link_libraries(tandem_${name} PUBLIC ${ARGN} PRIVATE fmt::fmt)
     tandem_cuda_target(tandem_${name} ${cuda})
-    tandem_precompile_headers(tandem_${name})
 endfunction()
 
 # Headers that users of the package include; what these include comes with them.
