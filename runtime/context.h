@@ -90,14 +90,7 @@ class Context {
             out[i] = made ? empty(outputs[i].shape, outputs[i].dtype, outputs[i].name)
                           : Tensor(nullptr, outputs[i].shape, outputs[i].dtype);
         if (is_plan()) recorder_.note(op, out);
-        if (!runs) return out;
-        std::apply(
-            [&](const auto&... tensors) {
-                launch(op, [&](const auto& device)
-                    requires(std::is_invocable_v<F&, decltype(device), decltype(tensors)...>)
-                { kernel(device, tensors...); });
-            },
-            out);
+        if (runs) launch_making(op, kernel, out, std::make_index_sequence<n>());
         return out;
     }
     template <class F> Tensor run(const Op& op, const Output& output, F&& kernel) {
@@ -138,6 +131,22 @@ class Context {
   private:
     bool begin(const Op& op);  // whether its kernel is to be launched
     [[noreturn]] static void refuse_card(const Op& op);
+    // A kernel with the tensors that its op makes: for the devices that it has a body for.
+    template <std::size_t> using Made = const Tensor&;
+    template <class F, std::size_t... i> struct Making {
+        F& kernel;
+        const std::array<Tensor, sizeof...(i)>& made;
+        template <class D>
+            requires(std::is_invocable_v<F&, const D&, Made<i>...>)
+        void operator()(const D& device) const {
+            kernel(device, made[i]...);
+        }
+    };
+    template <class F, std::size_t... i>
+    void launch_making(const Op& op, F& kernel, const std::array<Tensor, sizeof...(i)>& made,
+                       std::index_sequence<i...>) {
+        launch(op, Making<F, i...>{kernel, made});
+    }
     template <class F> void launch(const Op& op, F&& kernel) {
         StreamSpan span(compute(), op.name);
         const Op* before = std::exchange(running_, &op);
