@@ -9,7 +9,7 @@ namespace tandem {
 class RankDevice {
   public:
     virtual ~RankDevice() = default;
-    virtual Device device() = 0;  // once
+    virtual Device device() = 0;       // once
     virtual void bind() = 0;           // the calling thread is the rank's
     virtual void finish() = 0;         // waits for all streams; throws what failed in them
     // Ends the streams; what has not begun may be dropped. Peers may still read this rank's memory.

@@ -23,7 +23,7 @@ struct StoreOptions {
     std::size_t arena_cap = std::numeric_limits<std::size_t>::max();  // bytes for gathered units; less prefetches less
     FrozenFrom frozen = FrozenFrom::device;  // not with ddp: device alone
     HostWeights* host = nullptr;             // for what lies there; null on the plan device
-    bool poison = false;       // fill what was let go with NaN, for tests
+    bool poison = false;                     // fill what was let go with NaN, for tests
 };
 
 // All ranks make it together, with the same units and options. The context, transport and collective outlive it; it

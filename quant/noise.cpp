@@ -15,31 +15,21 @@ constexpr std::size_t drawn = sizeof(PhiloxBits), batch = lanes * drawn;
 
 // philox() of `lanes` counters that follow each other, whose rounds do not wait for one another.
 inline void draw(PhiloxKey key, std::uint32_t stream, std::uint64_t number, std::uint32_t (&out)[lanes][4]) {
-    std::uint32_t c0[lanes], c1[lanes], c2[lanes], c3[lanes] = {};
+    std::uint32_t word[4][lanes];
+    auto put = [&](int l, const PhiloxCounter& c) {
+        for (int w = 0; w < 4; w++) word[w][l] = c.word[w];
+    };
     for (int l = 0; l < lanes; l++) {
         const std::uint64_t i = number + std::uint64_t(l);
-        c0[l] = stream;
-        c1[l] = std::uint32_t(i >> 32);
-        c2[l] = std::uint32_t(i);
+        put(l, {{stream, std::uint32_t(i >> 32), std::uint32_t(i), 0}});
     }
-    std::uint32_t k0 = key.word[0], k1 = key.word[1];
-    for (int round = 0; round < 10; round++) {
-        for (int l = 0; l < lanes; l++) {
-            const std::uint64_t a = std::uint64_t(0xD2511F53u) * c0[l], b = std::uint64_t(0xCD9E8D57u) * c2[l];
-            c0[l] = std::uint32_t(b >> 32) ^ c1[l] ^ k0;
-            c1[l] = std::uint32_t(b);
-            c2[l] = std::uint32_t(a >> 32) ^ c3[l] ^ k1;
-            c3[l] = std::uint32_t(a);
-        }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
+    for (int round = 0; round < philox_rounds; round++) {
+        for (int l = 0; l < lanes; l++)
+            put(l, philox_round(key, {{word[0][l], word[1][l], word[2][l], word[3][l]}}));
+        key = philox_next(key);
     }
-    for (int l = 0; l < lanes; l++) {
-        out[l][0] = c0[l];
-        out[l][1] = c1[l];
-        out[l][2] = c2[l];
-        out[l][3] = c3[l];
-    }
+    for (int l = 0; l < lanes; l++)
+        for (int w = 0; w < 4; w++) out[l][w] = word[w][l];
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Noise in the place of a quantized weight, made as codes and scales at once: for shapes whose weights are not at hand.
 #pragma once
-#include <cmath>
+#include <cstddef>
 #include <span>
 
 #include "runtime/rng.h"

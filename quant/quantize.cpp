@@ -28,7 +28,9 @@ bool quantize(const QuantSpec& spec, const HostWeight& weight, std::byte* out, T
 
 void fill_with_noise(const QuantSpec& spec, const Noise& noise, std::int64_t rows, std::int64_t cols, std::byte* out,
                      ThreadPool& pool) {
-    std::visit([&](const auto& format) { format.fill_with_noise(noise, rows, cols, out, pool); }, spec);
+    const QuantParts parts = quant_parts(spec, rows, cols);
+    parts.clear_between(out);
+    std::visit([&](const auto& format) { format.fill_with_noise(noise, rows * cols, parts, out, pool); }, spec);
 }
 
 template <class T> void dequantize(const QuantTensor& q, std::int64_t first, std::int64_t count, T* out) {

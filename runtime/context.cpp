@@ -33,7 +33,7 @@ void Tape::run(Context& ctx) {
         Entry entry = std::move(entries_.back());
         entries_.pop_back();
         Tensor dy = std::exchange(entry.slot->gradient, Tensor());
-        if (dy) entry.backward(ctx, std::move(dy));
+        if (dy) ctx.recorder().run_backward(ctx, entry.backward, std::move(dy));
     }
 }
 
@@ -62,6 +62,7 @@ GradOut Context::pass(const GradSlotPtr& slot, const Tensor& dy) {
 
 GradOut Context::grad(const Param& param) {
     if (!param.trainable) return {};
+    recorder_.ask(param);
     Tensor t = leases_.gradient(param, gradient_type());
     return {t, t, param};
 }
@@ -104,6 +105,7 @@ void Context::refuse_card(const Op& op) {
 
 bool Context::begin(const Op& op) {
     cost_ += op.cost;
+    recorder_.named(op);
     if (is_plan()) return false;
     if (parts_.abort) parts_.abort->check();
     return !recorder_.skips_next();

@@ -15,7 +15,7 @@
 
 namespace tandem {
 
-enum class Place { device, host, disk };
+enum class Place { device, host };
 
 enum class Category { shard, gather, master, gradient, optimizer, activation, workspace, data };
 inline constexpr std::size_t category_count = 8;

@@ -1,5 +1,7 @@
 #include "runtime/recorder.h"
 
+#include <fmt/core.h>
+
 #include "runtime/op.h"
 #include "runtime/plan/recompute_plan.h"
 
@@ -9,6 +11,26 @@ void Recorder::backward(Value& y, Backward backward) {
     auto slot = std::make_shared<GradSlot>(GradSlot{y.shape(), y.dtype(), {}});
     y.set_slot(slot);
     tape_->push(std::move(slot), std::move(backward));
+}
+
+void Recorder::run_backward(Context& ctx, const Backward& backward, Tensor dy) {
+    struct Running {
+        int& depth;
+        ~Running() { depth--; }
+    };
+    if (backwards_++ == 0) asked_.clear();
+    {
+        const Running until_it_ends{backwards_};
+        backward(ctx, std::move(dy));
+    }
+    if (!asked_.empty())
+        throw Error(fmt::format("[tape] the gradient of a parameter of unit {} was asked for, and no op names it",
+                                asked_.front().unit));
+}
+
+void Recorder::named(const Op& op) {
+    for (const Written& w : op.writes)
+        if (w.param()) std::erase_if(asked_, [&](const Param& p) { return p.is_same(*w.param()); });
 }
 
 bool Recorder::skips_next() {

@@ -20,6 +20,14 @@ class Recorder {
     void backward(Value& y, Backward backward);  // puts it on the tape and gives y its slot
     bool recomputing() const { return unit_ >= 0; }
 
+    // A backward asks where a parameter's gradient goes, and an op of it names that gradient: what was asked for and
+    // not named when the backward ends is an Error.
+    void run_backward(Context& ctx, const Backward& backward, Tensor dy);
+    void ask(const Param& param) {
+        if (backwards_ > 0) asked_.push_back(param);
+    }
+    void named(const Op& op);
+
     bool skips_next();  // op of this block, which makes nothing that backward reads
     void note(const Op& op, std::span<const Tensor> made);  // on the plan device
 
@@ -32,6 +40,8 @@ class Recorder {
     int unit_ = -1;            // that is recomputed, or -1
     std::size_t op_ = 0;       // ops of its forward so far
     bool in_forward_ = false;
+    int backwards_ = 0;  // that run, within each other
+    std::vector<Param> asked_;
 };
 
 }  // namespace tandem

@@ -1,7 +1,6 @@
 // Counter-based random numbers: Philox4x32-10 (Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011).
 // A number depends on where it is used, never on what was drawn before: a mask that is computed again is the same mask.
 #pragma once
-#include <cmath>
 #include <cstdint>
 
 #include "runtime/host_device.h"
@@ -23,19 +22,22 @@ struct PhiloxBits {  // 128 random bits
     constexpr bool operator==(const PhiloxBits&) const = default;
 };
 
+TANDEM_HOST_DEVICE constexpr PhiloxCounter philox_round(PhiloxKey key, PhiloxCounter c) {
+    const std::uint64_t a = std::uint64_t(0xD2511F53u) * c.word[0], b = std::uint64_t(0xCD9E8D57u) * c.word[2];
+    return {{std::uint32_t(b >> 32) ^ c.word[1] ^ key.word[0], std::uint32_t(b),
+             std::uint32_t(a >> 32) ^ c.word[3] ^ key.word[1], std::uint32_t(a)}};
+}
+TANDEM_HOST_DEVICE constexpr PhiloxKey philox_next(PhiloxKey key) {
+    return {{key.word[0] + 0x9E3779B9u, key.word[1] + 0xBB67AE85u}};
+}
+inline constexpr int philox_rounds = 10;
+
 TANDEM_HOST_DEVICE constexpr PhiloxBits philox(PhiloxKey key, PhiloxCounter counter) {
-    std::uint32_t k0 = key.word[0], k1 = key.word[1];
-    std::uint32_t c0 = counter.word[0], c1 = counter.word[1], c2 = counter.word[2], c3 = counter.word[3];
-    for (int round = 0; round < 10; round++) {
-        const std::uint64_t a = std::uint64_t(0xD2511F53u) * c0, b = std::uint64_t(0xCD9E8D57u) * c2;
-        c0 = std::uint32_t(b >> 32) ^ c1 ^ k0;
-        c1 = std::uint32_t(b);
-        c2 = std::uint32_t(a >> 32) ^ c3 ^ k1;
-        c3 = std::uint32_t(a);
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
+    for (int round = 0; round < philox_rounds; round++) {
+        counter = philox_round(key, counter);
+        key = philox_next(key);
     }
-    return {{c0, c1, c2, c3}};
+    return {{counter.word[0], counter.word[1], counter.word[2], counter.word[3]}};
 }
 
 // SplitMix64's finalizer (Steele et al., 2014): a bijection of 64-bit words.
@@ -77,24 +79,6 @@ TANDEM_HOST_DEVICE constexpr std::uint32_t dropout_threshold(double p) {
 
 TANDEM_HOST_DEVICE constexpr bool dropout_keeps(std::uint32_t bits, std::uint32_t threshold) {
     return bits >= threshold;
-}
-
-struct Normal4 {
-    float value[4];
-};
-
-// Four numbers of N(0, 1) (Box and Muller, 1958): words 0 and 1 make a pair, 2 and 3 another. In double, so that the
-// last bits of a device's log and cos are rounded away.
-TANDEM_HOST_DEVICE inline Normal4 normal(PhiloxBits bits) {
-    constexpr double two_pi = 6.283185307179586;
-    Normal4 out{};
-    for (int i = 0; i < 4; i += 2) {
-        const double radius = std::sqrt(-2 * std::log((bits[i] + 0.5) * 0x1p-32));  // the argument is never 0
-        const double angle = two_pi * (bits[i + 1] * 0x1p-32);
-        out.value[i] = float(radius * std::cos(angle));
-        out.value[i + 1] = float(radius * std::sin(angle));
-    }
-    return out;
 }
 
 }  // namespace tandem

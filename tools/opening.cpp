@@ -34,8 +34,9 @@ LoadProgress loading_lines() {
 void load_model(LoadedModel& loaded, const ModelRecipe& recipe, const Model& model, const Changes& smaller) {
     for (const std::string& note : model.notes) log_line("[Model] " + note);
     const Room room = room_of(recipe);
-    loaded.settle_places(room);
+    const std::string elsewhere = loaded.settle_places(room);
     Console(StepLog::lines, Stdout::open).planned_memory(loaded.memory(), room);
+    if (!elsewhere.empty()) log_line("[Memory] so that it fits: " + elsewhere);
     loaded.require_room(room, smaller);
     loaded.start(loading_lines());
 }

@@ -23,6 +23,12 @@ class Ranged : public FrozenSource {
         return overlap(begin(unit), of(unit).frozen, data, offset);
     }
 
+    void load_to(HostWeights* host, int unit, std::size_t offset, std::span<const std::byte> data) const {
+        const Overlap part = mine(unit, offset, data);
+        if (host && !part.data.empty())
+            std::memcpy(host->unit(unit) + begin(unit) + part.at, part.data.data(), part.data.size());
+    }
+
     Context& ctx_;
     const std::vector<UnitRanges> ranges_;
 };
@@ -48,10 +54,6 @@ class OnDevices : public Ranged {
     Tensor shard_;
 };
 
-void copy_to_host(HostWeights* host, int unit, std::size_t at, std::span<const std::byte> data) {
-    if (host && !data.empty()) std::memcpy(host->unit(unit) + at, data.data(), data.size());
-}
-
 class Mirrored final : public OnDevices {
   public:
     Mirrored(Context& ctx, Transport& transport, const std::vector<UnitLayout>& units, HostWeights* host)
@@ -67,8 +69,7 @@ class Mirrored final : public OnDevices {
     }
     void load(int unit, std::size_t offset, std::span<const std::byte> data) override {
         OnDevices::load(unit, offset, data);
-        const Overlap part = mine(unit, offset, data);
-        copy_to_host(host_, unit, begin(unit) + part.at, part.data);
+        load_to(host_, unit, offset, data);
     }
 
   private:
@@ -84,8 +85,7 @@ class OnHost final : public Ranged {
         if (host_) ctx_.gather().copy(to, host_->unit(unit), buffer_bytes(unit));
     }
     void load(int unit, std::size_t offset, std::span<const std::byte> data) override {
-        const Overlap part = mine(unit, offset, data);
-        copy_to_host(host_, unit, begin(unit) + part.at, part.data);
+        load_to(host_, unit, offset, data);
     }
 
   private:

@@ -9,7 +9,7 @@
 namespace tandem {
 
 enum class FrozenFrom {
-    device,  // each rank holds its range on its device, or all where there is room; the other ranges are its peers'
+    device,  // each rank holds its range on its device, and reads the others on its peers'
     mirror,  // its range on its device, the rest in a copy on the host
     host     // all in a copy on the host, nothing on the device
 };

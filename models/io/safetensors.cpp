@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "models/io/files.h"
+#include "quant/host_weight.h"
 #include "quant/magnitude.h"
 
 namespace tandem {
@@ -81,20 +82,15 @@ void SafetensorsFile::drop(const TensorInfo& tensor) const {
 
 bool to_float(DType dtype, std::span<const std::byte> from, std::span<float> to) {
     constexpr std::size_t piece = 4096;  // stays in the L1 cache for the second look
+    if (from.size() != to.size() * size_of(dtype))
+        throw Error(fmt::format("[to_float] expected {} bytes, got {}", to.size() * size_of(dtype), from.size()));
+    const HostWeight weight{from, dtype, 1, std::int64_t(to.size())};
     std::int32_t largest = 0;
-    visit_float(dtype, [&]<class T>() {
-        if (from.size() != to.size() * sizeof(T))
-            throw Error(fmt::format("[to_float] expected {} bytes, got {}", to.size() * sizeof(T), from.size()));
-        for (std::size_t begin = 0; begin < to.size(); begin += piece) {
-            std::size_t end = std::min(begin + piece, to.size());
-            for (std::size_t i = begin; i < end; i++) {
-                T value;
-                std::memcpy(&value, from.data() + i * sizeof(T), sizeof(T));
-                to[i] = float(value);
-            }
-            largest = std::max(largest, max_magnitude_bits(to.data() + begin, std::int64_t(end - begin)));
-        }
-    });
+    for (std::size_t begin = 0; begin < to.size(); begin += piece) {
+        const auto count = std::int64_t(std::min(piece, to.size() - begin));
+        weight.widen(std::int64_t(begin), count, to.data() + begin);
+        largest = std::max(largest, max_magnitude_bits(to.data() + begin, count));
+    }
     return largest < magnitude_of_infinity;
 }
 

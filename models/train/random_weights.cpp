@@ -10,8 +10,7 @@ namespace tandem {
 
 namespace {
 
-// Mean 0, deviation 1: the sum of four bytes, each of which has the variance (256^2 - 1) / 12. Cheaper than a normal
-// number, which for 70B would take minutes.
+// Mean 0, deviation 1: the sum of four bytes, each of which has the variance (256^2 - 1) / 12.
 float nearly_normal(std::uint32_t bits) {
     const std::uint32_t pairs = (bits & 0x00ff00ffu) + (bits >> 8 & 0x00ff00ffu);
     return (float((pairs & 0xffff) + (pairs >> 16)) - 510.0f) * (1 / 147.8016f);

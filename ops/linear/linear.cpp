@@ -10,7 +10,7 @@ namespace {
 
 WeightBytes bytes_of(Context& ctx, const Weight& w) { return {ctx.bytes(w.param), w.quant}; }
 
-// x, y: whatever has rows or bytes.
+// y: a tensor, or what is to become one.
 Cost weight_cost(const Linear& w, const Tensor& x, const auto& y) {
     std::int64_t out = w.weight.param.shape[0], in = w.weight.param.shape[1];
     double weight_bytes = w.weight.quant ? double(quant_bytes(*w.weight.quant, out, in))

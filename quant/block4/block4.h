@@ -34,7 +34,8 @@ struct Block4 {
     // A block of zeros, or one so small (absmax <= 2^-128) that 1/absmax is no fp32 number, gets codes of zero.
     bool encode(const HostWeight& weight, std::byte* out, ThreadPool& pool) const;
 
-    void fill_with_noise(const Noise& noise, std::int64_t rows, std::int64_t cols, std::byte* out,
+    // Of `elements` weights: what is in the parts, not between them.
+    void fill_with_noise(const Noise& noise, std::int64_t elements, const QuantParts& parts, std::byte* out,
                          ThreadPool& pool) const;
 
     // On a card: codes and absmax of `count` elements from element `first` on; `weight` are these, f32, bf16 or f16,

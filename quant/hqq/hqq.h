@@ -34,7 +34,8 @@ struct Hqq {
     // beyond 4e9, which f16 cannot scale, are clipped.
     bool encode(const HostWeight& weight, std::byte* out, ThreadPool& pool) const;
 
-    void fill_with_noise(const Noise& noise, std::int64_t rows, std::int64_t cols, std::byte* out,
+    // Of `elements` weights: what is in the parts, not between them.
+    void fill_with_noise(const Noise& noise, std::int64_t elements, const QuantParts& parts, std::byte* out,
                          ThreadPool& pool) const;
 
     // On a card, as Block4 says.

@@ -1,23 +1,21 @@
 #include "quant/noise.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "quant/hqq/hqq.h"
 
 namespace tandem {
 
 // Every code as often as any other, around zero: of 2^b neighbouring numbers the variance is (4^b - 1) / 12.
-void Hqq::fill_with_noise(const Noise& noise, std::int64_t rows, std::int64_t cols, std::byte* out,
+void Hqq::fill_with_noise(const Noise& noise, std::int64_t elements, const QuantParts& parts, std::byte* out,
                           ThreadPool& pool) const {
-    const std::int64_t n = rows * cols;
-    check_encoding(n);
-    const QuantParts parts = this->parts(rows, cols);
-    parts.clear_between(out);
+    check_encoding(elements);
     random_bytes(noise.key, 0, {out + parts[0].at, parts[0].bytes()}, pool);
     const double levels = double(1 << bits);
     const f16 scale(noise.deviation / std::sqrt((levels * levels - 1) / 12)), zero((levels - 1) / 2);
-    std::fill_n(reinterpret_cast<f16*>(out + parts[1].at), groups(n), scale);
-    std::fill_n(reinterpret_cast<f16*>(out + parts[2].at), groups(n), zero);
+    std::fill_n(reinterpret_cast<f16*>(out + parts[1].at), groups(elements), scale);
+    std::fill_n(reinterpret_cast<f16*>(out + parts[2].at), groups(elements), zero);
 }
 
 }  // namespace tandem

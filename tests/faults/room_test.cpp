@@ -123,7 +123,9 @@ TEST_CASE("room: places that are left open are the first that fit, and the run s
     CHECK(text_of(scratch / "run/adapter/adapter_model.safetensors") == adapter);
     CHECK(run(with(with_memory(a, needed - 1), "--weights-on device")).code == 3);
     const std::size_t evaluating = bytes_needed(evaluation());
-    CHECK(run(with_memory(evaluation(), evaluating - 1)).says("\n  host weights  "));
+    Exit evaluated = run(with_memory(evaluation(), evaluating - 1));
+    CHECK(evaluated.says("[Memory] so that it fits: --weights-on host\n"));
+    CHECK(evaluated.says("\n  host weights  "));
 }
 
 TEST_CASE("room: where nothing fits, the smallest run is told, and runs in what it needs") {

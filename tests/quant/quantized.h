@@ -1,5 +1,6 @@
 // A weight quantized for a test, and the bytes it lives in.
 #pragma once
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -41,11 +42,18 @@ struct Quantized : Encoded {
         : Encoded(spec, x, threads), view(spec, tensor.cols, bytes.data()) {}
 };
 
+// N(0, 1) (Box and Muller, 1958).
 inline std::vector<float> normal_weights(std::size_t n, std::uint64_t seed) {
+    constexpr double two_pi = 6.283185307179586;
     std::vector<float> x;
     for (std::uint32_t c = 0; x.size() < n; c += 4) {
-        Normal4 v = normal(random_bits(philox_key(seed, {0, 0}), {0, 0, 0, c}));
-        x.insert(x.end(), v.value, v.value + 4);
+        const PhiloxBits bits = random_bits(philox_key(seed, {0, 0}), {0, 0, 0, c});
+        for (int i = 0; i < 4; i += 2) {
+            const double radius = std::sqrt(-2 * std::log((bits[i] + 0.5) * 0x1p-32));  // the argument is never 0
+            const double angle = two_pi * (bits[i + 1] * 0x1p-32);
+            x.push_back(float(radius * std::cos(angle)));
+            x.push_back(float(radius * std::sin(angle)));
+        }
     }
     x.resize(n);
     return x;

@@ -60,29 +60,6 @@ TEST_CASE("uniform numbers fill [0, 1) evenly") {
     CHECK(uniform(0, 0.5f) == -0.5f);
 }
 
-// N(0,1): sd(mean) = 1/sqrt(n), sd(variance) = sqrt(2/n), sd(fourth moment) = sqrt(96/n).
-TEST_CASE("normal numbers have the moments of N(0, 1)") {
-    std::vector<double> v;
-    double product = 0;
-    PhiloxKey key = philox_key(11, {0, 0});
-    for (std::uint32_t c = 0; c < draws; c += 4) {
-        Normal4 x = normal(random_bits(key, {0, 0, 0, c}));
-        v.insert(v.end(), x.value, x.value + 4);
-        product += double(x.value[0]) * x.value[1] + double(x.value[2]) * x.value[3];
-    }
-    Moments m = moments(v);
-    const double n = draws;
-    CHECK(std::abs(m.mean) < 5 / std::sqrt(n));
-    CHECK(std::abs(m.variance - 1) < 5 * std::sqrt(2 / n));
-    CHECK(std::abs(m.fourth - 3) < 5 * std::sqrt(96 / n));
-    CHECK(std::abs(product) < 5 * std::sqrt(n / 2));  // n/2 products of two independent numbers
-
-    CHECK(std::isfinite(normal({{0, 0, 0, 0}}).value[0]));
-    Normal4 smallest = normal({{0xffffffff, 0, 0xffffffff, 0}});
-    CHECK(smallest.value[0] > 0);
-    CHECK(smallest.value[0] < 1e-4f);
-}
-
 TEST_CASE("dropout drops with its probability") {
     CHECK(dropout_threshold(0) == 0);
     CHECK(dropout_keeps(0, dropout_threshold(0)));

@@ -71,10 +71,11 @@ NeedWith<ModelRecipe> LoadedModel::need_with() const {
     return [this](const ModelRecipe& changed) { return std::optional(plan(changed, make_params(changed))); };
 }
 
-void LoadedModel::settle_places(const Room& room) {
-    const WeightsOn before = recipe_.weights_on;
-    tandem::settle_places<ModelRecipe>(recipe_, shortages(need_, room), room, need_with());
-    if (before == WeightsOn::automatic && recipe_.weights_on != WeightsOn::device) need_ = plan(recipe_, params_);
+std::string LoadedModel::settle_places(const Room& room) {
+    const std::string elsewhere =
+        tandem::settle_places<ModelRecipe>(recipe_, shortages(need_, room), room, need_with());
+    if (!elsewhere.empty()) need_ = plan(recipe_, params_);
+    return elsewhere;
 }
 
 void LoadedModel::start(const LoadProgress& progress) {

@@ -34,8 +34,9 @@ class LoadedModel {
 
     const Params& params() const { return params_; }
     const MemoryNeed& memory() const { return need_; }
-    // The weights' place where the recipe leaves it open: the first that fits.
-    void settle_places(const Room& room);
+    // The weights' place where the recipe leaves it open: the first that fits. Says, as a setting, if it is off the
+    // devices.
+    std::string settle_places(const Room& room);
     // Throws DoesNotFit. `smaller`: changes that may be tried, mildest first.
     void require_room(const Room& room, const Changes& smaller);
     void start(const LoadProgress& progress = {});  // ranks and weights, after require_room() where it was not called

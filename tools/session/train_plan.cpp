@@ -71,11 +71,8 @@ void require_room(const RankSetup& setup, const MemoryNeed& need, const Room& ro
 }
 
 std::string settle_places(Recipe& recipe, const RankSetup& setup, const MemoryNeed& need, const Room& room) {
-    Recipe on_device = recipe;
-    close_places(on_device);
-    settle_places<Recipe>(recipe, shortages(need, room), room,
-                          [&](const Recipe& changed) { return need_with(changed, setup); });
-    return settings_between(json_of(on_device), json_of(recipe));
+    return settle_places<Recipe>(recipe, shortages(need, room), room,
+                                 [&](const Recipe& changed) { return need_with(changed, setup); });
 }
 
 }  // namespace tandem

@@ -69,7 +69,7 @@ CheckpointFiles checkpoint(const std::filesystem::path& path, const Params& para
         std::vector<T> v(std::size_t(e.param.shape.elements()));
         for (std::size_t i = 0; i < v.size(); i++) {
             const auto at = std::uint32_t(4 * i);
-            v[i] = T(normal(random_bits(philox_key(7, e.site), {0, 0, 0, at})).value[0]);
+            v[i] = T(uniform(random_bits(philox_key(7, e.site), {0, 0, 0, at})[0], 2.0f));
         }
         if (e.name == bad.name) v[v.size() / 2] = T(bad.value);
         writer.write(e.name, std::as_bytes(std::span(v)));

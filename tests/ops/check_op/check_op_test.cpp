@@ -129,3 +129,20 @@ TEST_CASE("an op that reads a parameter which it does not name is refused") {
                    .on_cards = false};
     CHECK_THROWS_WITH_AS(op_failures(c), "[secretive] reads a parameter of unit 0 that it does not name", Error);
 }
+
+TEST_CASE("a gradient of a parameter that no op of the backward names is refused") {
+    const OpCase c{.inputs = {{2, 3}},
+                   .trainable = {{3}},
+                   .op =
+                       [](Context& ctx, const std::vector<Value>& x, const std::vector<Param>& p) {
+                           Value y(ctx.empty_like(x[0], "y"));
+                           ctx.backward(y, {x[0], p[0]}, [p = p[0]](Context& ctx, Tensor) {
+                               ctx.grad(p);
+                               ctx.run({"secretive", {}, {}}, [](const CpuDevice&) {});
+                           });
+                           return y;
+                       },
+                   .on_cards = false};
+    CHECK_THROWS_WITH_AS(op_failures(c),
+                         "[tape] the gradient of a parameter of unit 0 was asked for, and no op names it", Error);
+}

@@ -85,6 +85,7 @@ std::vector<std::pair<std::string, std::string>> FineTuneSession::samples() {
 
 TrainPlan FineTuneSession::plan() {
     const auto lock = guard_.lock();
+    tune().settle_places(room_of(tune().recipe()));  // as start() will
     return tune().plan();
 }
 

@@ -62,14 +62,18 @@ Smaller<Options> make_smaller(const Options& options, const std::vector<Shortage
 }
 
 // Decides what is left open, so that the run fits where it can: `now` is what it lacks with all of it on the device.
+// Says which places are elsewhere, as settings; empty: none.
 template <class Options>
-void settle_places(Options& options, const std::vector<Shortage>& now, const Room& room,
-                   const NeedWith<Options>& need) {
+std::string settle_places(Options& options, const std::vector<Shortage>& now, const Room& room,
+                          const NeedWith<Options>& need) {
     const std::vector<Change<Options>> changes = open_places(options);
+    Options on_device = options;
+    close_places(on_device);
     if (!now.empty() && !changes.empty())
         if (Smaller<Options> smaller = make_smaller(options, now, room, changes, need); smaller.advice.missing == 0)
             options = std::move(smaller.options);
     close_places(options);
+    return settings_between(json_of(on_device), json_of(options));
 }
 
 // Throws DoesNotFit.
